@@ -1,0 +1,1 @@
+"""File transfer between AI agents through the chat channels they already share."""
