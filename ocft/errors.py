@@ -24,6 +24,7 @@
     │  └─ RateLimitedError         (6, R)  the platform asks for a pause
     ├─ TrustError                  (4)
     │  ├─ UnknownPeerError                 no trusted peer has this name or id
+    │  ├─ TrustExpiredError                the trust in a peer has ended
     │  ├─ PeerExistsError          (1)     a trusted peer with this id is already there
     │  └─ WrongSecretError                 the secret is not ours
     ├─ StorageError                (2)
@@ -213,6 +214,12 @@ class UnknownPeerError(TrustError):
     code: ClassVar[str] = "UNKNOWN_PEER"
 
 
+class TrustExpiredError(TrustError):
+    """The trust in this peer has ended. `ocft extend-peer` renews it."""
+
+    code: ClassVar[str] = "TRUST_EXPIRED"
+
+
 class PeerExistsError(TrustError):
     """A trusted peer with this id is already there; remove it first to replace it."""
 
@@ -257,3 +264,32 @@ class NotInitializedError(ConfigError):
     """No node was made here yet. Run `ocft init`."""
 
     code: ClassVar[str] = "NOT_INITIALIZED"
+
+
+def error_for(code: str | None, message: str) -> OcftError:
+    """Return the error that ended a transfer, from what the journal kept of it.
+
+    Args:
+        code: The error's code; an unknown one gives a :exc:`TransferFailedError`.
+        message: Its words.
+    """
+    error_type = _BY_CODE.get(code or "", TransferFailedError)
+    return error_type(message)
+
+
+_BY_CODE: dict[str, type[OcftError]] = {
+    error_type.code: error_type
+    for error_type in (
+        DigestMismatchError,
+        FileTooLargeError,
+        MessageTooLongError,
+        NotEnoughSpaceError,
+        SourceChangedError,
+        SourceNotFoundError,
+        StorageError,
+        TransferCancelledError,
+        TransferFailedError,
+        TransferRejectedError,
+        TransferTimeoutError,
+    )
+}

@@ -1,0 +1,56 @@
+"""Takes up what other processes record in the journal: files to send, decisions, cancels.
+
+`ocft send` beside a running `ocft listen` only writes a row; this is what makes it go. SQLite's
+`data_version` changes when another process commits, and asking for it costs microseconds.
+"""
+
+import asyncio
+import logging
+
+from ocft.errors import OcftError
+from ocft.runtime.engine import Engine
+from ocft.storage import Journal, Request, RequestKind
+from ocft.transfers import Direction
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY = 0.1  # seconds
+
+
+async def watch_journal(journal: Journal, engine: Engine, channel: str) -> None:
+    """Take up what others record, until cancelled.
+
+    Args:
+        journal: The shared journal.
+        engine: What drives the channel.
+        channel: The channel's name.
+    """
+    seen: int | None = None
+    while True:
+        version = journal.database.data_version()
+        if version != seen:
+            seen = version
+            for request in journal.take_requests(channel):
+                _carry_out(request, engine)
+            for record in journal.records(channel=channel, unfinished_only=True):
+                is_new = record.info.direction is Direction.SEND and not engine.knows(
+                    record.info.id
+                )
+                if is_new and not record.info.state.is_final:
+                    engine.enqueue(record)
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+def _carry_out(request: Request, engine: Engine) -> None:
+    try:
+        match request.kind:
+            case RequestKind.ACCEPT:
+                engine.accept(request.transfer_id)
+            case RequestKind.REJECT:
+                engine.reject(request.transfer_id, request.argument)
+            case RequestKind.CANCEL:
+                engine.cancel(request.transfer_id, request.argument)
+            case RequestKind.RESUME:
+                engine.resume(request.transfer_id)
+    except OcftError as error:
+        # Who asked looks at the journal, and may have been overtaken by events.
+        _log.warning("%s: cannot %s: %s", request.transfer_id, request.kind.value, error)

@@ -1,0 +1,278 @@
+"""The running part of a manager: what is live, what waits for its turn, what arrives.
+
+It drives one channel, whose lock its manager holds. Everything that must survive is in the journal,
+so an engine can be dropped at any moment and another one made.
+"""
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Coroutine
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from ocft.channels import Channel
+from ocft.errors import OcftError, UnexpectedMessageError, UnknownTransferError, WrongStateError
+from ocft.events import TransferCompleted
+from ocft.ids import TransferId
+from ocft.runtime.admission import Admission
+from ocft.runtime.fleet import AnyPump, Fleet
+from ocft.runtime.inbox import Inbox
+from ocft.runtime.launch import Launcher
+from ocft.runtime.receiving import ReceivePump
+from ocft.runtime.sending import SendPump
+from ocft.storage import TransferRecord
+from ocft.transfers import Direction, TransferState
+from ocft.wire import Message
+
+_log = logging.getLogger(__name__)
+_MOST_SENDING = 16  # transfers to one peer at once; the others wait for their turn
+
+
+class Engine:
+    """Drives all transfers of one channel.
+
+    Args:
+        launcher: Makes pumps.
+        admission: Decides about offers.
+        channel: What the texts go through.
+        sends_only: Whether incoming transfers are left to whoever listens next.
+    """
+
+    def __init__(
+        self, launcher: Launcher, admission: Admission, channel: Channel, *, sends_only: bool
+    ) -> None:
+        self._sends_only = sends_only
+        self.fleet = Fleet(self._on_end)
+        self._launcher = launcher
+        self._around = launcher.around
+        self._channel = channel
+        self._inbox = Inbox(
+            fleet=self.fleet,
+            launcher=launcher,
+            admission=admission,
+            channel=channel.name,
+            sends_only=sends_only,
+            resume=self._resume_for,
+        )
+        self._queued: deque[TransferRecord] = deque()
+        self._launching: dict[TransferId, TransferRecord] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.reading: asyncio.Task[None] | None = None
+        """Hands the channel's texts on until the channel is closed, or raises its error."""
+
+    def start(self) -> None:
+        """Go on with what the journal says, then listen."""
+        journal = self._around.journal
+        for record in journal.records(channel=self._channel.name, unfinished_only=True):
+            if record.info.direction is Direction.SEND:
+                self.enqueue(record)
+            elif not self._sends_only:
+                self._launch_receiving(record)
+        self.reading = asyncio.get_running_loop().create_task(self._read())
+
+    async def take(self, author: str, text: str) -> bool:
+        """Take in a text; see `Inbox.take`."""
+        return await self._inbox.take(author, text)
+
+    def knows(self, transfer_id: TransferId) -> bool:
+        """Say whether a transfer is live or waits for its turn."""
+        return (
+            self.fleet.get(transfer_id) is not None
+            or transfer_id in self._launching
+            or any(record.info.id == transfer_id for record in self._queued)
+        )
+
+    def enqueue(self, record: TransferRecord) -> None:
+        """Begin, or go on with, an outgoing transfer as soon as it is its turn."""
+        self._queued.append(record)
+        self._launch_queued()
+
+    def accept(self, transfer_id: TransferId) -> None:
+        """Decide to take a file.
+
+        Raises:
+            WrongStateError: The transfer does not wait for that.
+            StorageError: The part file cannot be used.
+        """
+        pump = self._undecided(transfer_id)
+        self._inbox.take_over(pump.record)
+        pump.accept()
+
+    def reject(self, transfer_id: TransferId, reason: str) -> None:
+        """Decide not to take a file.
+
+        Raises:
+            WrongStateError: The transfer does not wait for that.
+        """
+        self._undecided(transfer_id).reject(reason)
+
+    def cancel(self, transfer_id: TransferId, reason: str) -> None:
+        """Stop a transfer, or give up one that could be resumed.
+
+        Raises:
+            UnknownTransferError: There is none with this id.
+            WrongStateError: It has ended.
+        """
+        pump = self.fleet.get(transfer_id)
+        if pump is None:
+            record = self._record(transfer_id)
+            if record.info.state.is_final and not record.info.is_resumable:
+                raise WrongStateError(f"The transfer is {record.info.state.value} already.")
+            self._queued = deque(one for one in self._queued if one.info.id != transfer_id)
+            # From where it failed, by the way that every other end goes.
+            pump = self._launcher.stopping(record)
+            self.fleet.launch(pump)
+        try:
+            pump.cancel(reason)
+        except UnexpectedMessageError:
+            state = pump.machine.state.value
+            raise WrongStateError(f"The transfer is {state} and cannot be cancelled.") from None
+
+    def resume(self, transfer_id: TransferId) -> None:
+        """Go on with a transfer that failed.
+
+        Raises:
+            UnknownTransferError: There is none with this id.
+            WrongStateError: It has not failed, or cannot be resumed.
+        """
+        record = self._record(transfer_id)
+        if self.knows(transfer_id) or not record.info.is_resumable:
+            raise WrongStateError(
+                f"The transfer is {record.info.state.value} and cannot be resumed."
+            )
+        record = self._reopened(record)
+        if record.info.direction is Direction.SEND:
+            self.enqueue(record)
+        else:
+            self._launch_receiving(record)
+
+    async def close(self) -> None:
+        """Stop everything; what is stored stays."""
+        tasks = [*self._tasks, *([self.reading] if self.reading else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._inbox.close()
+        await self.fleet.close()
+
+    async def _read(self) -> None:
+        async with aclosing(self._channel.texts()) as texts:
+            async for incoming in texts:
+                try:
+                    await self._inbox.take(incoming.author, incoming.text)
+                except Exception:
+                    # One text must not make us deaf for all others.
+                    _log.exception("a text could not be taken in")
+
+    def _launch_queued(self) -> None:
+        """Launch what waits, a few for each peer."""
+        sending = Counter(
+            pump.record.info.peer_id for pump in self.fleet if isinstance(pump, SendPump)
+        )
+        sending.update(record.info.peer_id for record in self._launching.values())
+        waiting: deque[TransferRecord] = deque()
+        for record in self._queued:
+            if sending[record.info.peer_id] < _MOST_SENDING:
+                sending[record.info.peer_id] += 1
+                self._in_background(self._launch_sending(record))
+                self._launching[record.info.id] = record
+            else:
+                waiting.append(record)
+        self._queued = waiting
+
+    async def _launch_sending(self, record: TransferRecord, message: Message | None = None) -> None:
+        """Launch an outgoing transfer.
+
+        Args:
+            record: Its row.
+            message: The peer's accept, if that is what makes the transfer go on.
+        """
+        was_offered = record.info.chunk_size > 0
+        self._launching[record.info.id] = record
+        pump: AnyPump
+        try:
+            pump = sending = await self._launcher.sending(record)
+        except OcftError as error:
+            pump = self._launcher.stopping(record)
+            pump.fail(error)
+        else:
+            sending.start(is_resumed=was_offered, is_accepted=message is not None)
+            if message is not None:
+                sending.receive(message)
+        finally:
+            del self._launching[record.info.id]
+        self.fleet.launch(pump)
+
+    def _launch_receiving(self, record: TransferRecord) -> None:
+        pump: AnyPump
+        try:
+            pump = receiving = self._launcher.receiving(record)
+        except OcftError as error:
+            pump = self._launcher.stopping(record)
+            pump.fail(error, is_resumable=True)
+        else:
+            if pump.record.info.state is not record.info.state:  # the file had its name already
+                self._tell_completed(receiving.record)
+            receiving.resume()
+        self.fleet.launch(pump)
+
+    async def _resume_for(self, record: TransferRecord, message: Message) -> None:
+        """Go on with a failed transfer because its peer does."""
+        if self.knows(record.info.id):
+            return  # a repeat of what makes it go on already
+        record = self._reopened(record)
+        if record.info.direction is Direction.SEND:
+            await self._launch_sending(record, message)
+        else:
+            self._launch_receiving(record)
+
+    def _reopened(self, record: TransferRecord) -> TransferRecord:
+        is_sending = record.info.direction is Direction.SEND
+        info = replace(
+            record.info,
+            state=TransferState.PENDING if is_sending else TransferState.TRANSFERRING,
+            error_code=None,
+            error=None,
+            is_resumable=False,
+        )
+        record = replace(record, info=info)
+        self._around.journal.save(record)
+        return record
+
+    def _record(self, transfer_id: TransferId) -> TransferRecord:
+        record = self._around.journal.get(transfer_id)
+        if record is None:
+            raise UnknownTransferError(f"No transfer has the id {transfer_id!r}.")
+        return record
+
+    def _undecided(self, transfer_id: TransferId) -> ReceivePump:
+        pump = self.fleet.get(transfer_id)
+        if isinstance(pump, ReceivePump) and pump.is_undecided:
+            return pump
+        state = self._record(transfer_id).info.state.value
+        raise WrongStateError(f"The transfer is {state}; it does not wait for a decision.")
+
+    def _tell_completed(self, record: TransferRecord) -> None:
+        info = record.info
+        self._around.tell(
+            TransferCompleted(
+                transfer_id=info.id,
+                peer_id=info.peer_id,
+                at=self._around.wall_clock(),
+                path=info.local_path or "",
+                size=info.size,
+                digest=info.digest,
+            )
+        )
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _on_end(self, pump: AnyPump) -> None:
+        if isinstance(pump, SendPump):
+            self._launch_queued()

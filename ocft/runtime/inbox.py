@@ -1,0 +1,252 @@
+"""What happens to a text: decoded, checked, and handed to the transfer that it is for.
+
+Every byte from a channel is hostile. A text is taken only if it is for us, from who it says, and
+for a transfer of that peer; everything else changes nothing and is reported as an event.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from ocft.errors import ChannelError, MalformedMessageError, OcftError
+from ocft.events import MessageIgnored
+from ocft.ids import NodeId, TransferId
+from ocft.runtime.admission import MOST_LIVE, Admission, Decision, Load, Verdict
+from ocft.runtime.fleet import Fleet
+from ocft.runtime.launch import Launcher, incoming_record
+from ocft.runtime.receiving import ReceivePump
+from ocft.storage import TransferRecord, TrustedPeer, hand_over
+from ocft.transfers import Direction, TransferState
+from ocft.wire import Accept, Message, Offer, Reject, decode, encode, make_message
+
+_log = logging.getLogger(__name__)
+_MOST_REFUSALS = 32  # under way at once
+_LONG_QUIET = 60.0  # seconds after which a transfer of ours counts as forgotten by its sender
+_UNDER_WAY = (TransferState.ACCEPTED, TransferState.TRANSFERRING)
+
+
+class Inbox:
+    """The way in for texts.
+
+    Args:
+        fleet: The live transfers.
+        launcher: Makes the pumps of new ones.
+        admission: Decides about offers.
+        channel: The channel's name in the journal.
+        sends_only: Whether accepted offers are left, in the journal, to whoever listens next.
+        resume: Makes a transfer that failed go on, because its peer does.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        launcher: Launcher,
+        admission: Admission,
+        channel: str,
+        sends_only: bool,
+        resume: Callable[[TransferRecord, Message], Awaitable[None]],
+    ) -> None:
+        self._fleet = fleet
+        self._launcher = launcher
+        self._around = launcher.around
+        self._admission = admission
+        self._channel = channel
+        self._sends_only = sends_only
+        self._resume = resume
+        self._refusals: set[asyncio.Task[None]] = set()
+
+    async def take(self, author: str, text: str) -> bool:
+        """Take in a text; when this returns, it may be forgotten by its channel.
+
+        Args:
+            author: Who sent it, by the platform's word.
+            text: As the platform delivered it.
+
+        Returns:
+            Whether it was one of OCFT's, taken or not; otherwise it is human text.
+        """
+        try:
+            messages = decode(text)
+        except MalformedMessageError as error:
+            self._ignore(TransferId(""), NodeId(author), "malformed", str(error))
+            return True
+        for message in messages:
+            await self._take_message(author, message)
+        return bool(messages)
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        for task in self._refusals:
+            task.cancel()
+        if self._refusals:
+            await asyncio.wait(self._refusals)
+
+    async def _take_message(self, author: str, message: Message) -> None:
+        if message.recipient != self._around.node_id:
+            return self._ignore_message(message, "not-for-us")
+        if message.sender == self._around.node_id:
+            return self._ignore_message(message, "echo")
+        peer = self._launcher.peers.find(message.sender)
+        known_as = peer.address if peer is not None and peer.address else message.sender
+        if author != known_as:
+            # Case R13: the text claims another sender than the platform does.
+            return self._ignore_message(message, "wrong-author", f"sent by {author!r}")
+        pump = self._fleet.get(message.transfer_id)
+        record = pump.record if pump else self._around.journal.get(message.transfer_id)
+        if record is None:
+            if isinstance(message.payload, Offer):
+                return self._take_offer(message, message.payload, peer)
+            return self._ignore_message(message, "unknown-transfer")
+        if record.info.peer_id != message.sender or record.channel != self._channel:
+            return self._ignore_message(message, "wrong-author", "another peer's transfer")
+        if pump is None:
+            return await self._take_late(record, message)
+        pump.receive(message)
+        if isinstance(message.payload, Offer) and isinstance(pump, ReceivePump):
+            self._reconsider(pump, message.payload, peer)
+        return None
+
+    def _take_offer(self, message: Message, offer: Offer, peer: TrustedPeer | None) -> None:
+        decision = self._decide(offer, peer)
+        match decision.verdict:
+            case Verdict.IGNORE:
+                self._ignore_message(message, "busy")
+            case Verdict.REFUSE:
+                self._refuse(message, decision.reason)
+            case Verdict.ACCEPT | Verdict.ASK:
+                try:
+                    is_automatic = decision.verdict is Verdict.ACCEPT
+                    self._begin(message, offer, is_automatic=is_automatic)
+                except OcftError as error:
+                    _log.error("%s: cannot be received: %s", message.transfer_id, error)
+                    self._refuse(message, "The file cannot be stored")
+
+    def _begin(self, message: Message, offer: Offer, *, is_automatic: bool) -> None:
+        now = self._around.wall_clock()
+        record = incoming_record(message, offer, channel=self._channel, now=now)
+        if self._sends_only:
+            state = TransferState.ACCEPTED if is_automatic else TransferState.PENDING
+            record = replace(record, info=replace(record.info, state=state))
+        self._around.journal.add(record)
+        if self._sends_only:
+            return
+        if is_automatic:
+            self.take_over(record)
+        pump = self._launcher.receiving(record)
+        pump.offered(message.timestamp, is_automatic=is_automatic)
+        self._fleet.launch(pump)
+
+    def _reconsider(self, pump: ReceivePump, offer: Offer, peer: TrustedPeer | None) -> None:
+        """Accept a repeated offer that waits: it may know the secret now, or trust have come."""
+        if not pump.is_undecided:
+            return
+        if self._decide(offer, peer).verdict is Verdict.ACCEPT:
+            self.take_over(pump.record)
+            pump.accept()
+
+    def take_over(self, record: TransferRecord) -> None:
+        """Give a transfer the chunks of an earlier one of the same file from the same peer.
+
+        A 1.x sender that was restarted knows nothing of the earlier transfer: it offers the file
+        again under a new id. One of ours continues under the old id, so only an earlier transfer
+        that has been quiet for long is taken over from it.
+        """
+        for earlier in self._around.journal.records(channel=self._channel):
+            if not _is_same_file(earlier, record):
+                continue
+            pump = self._fleet.get(earlier.info.id)
+            if pump is not None:
+                quiet = self._around.clock() - pump.last_heard
+                if record.sender_repeats and quiet < _LONG_QUIET:
+                    continue
+            elif not earlier.info.is_resumable:
+                continue
+            hand_over(
+                self._around.journal,
+                self._launcher.partial_dir,
+                earlier.info.id,
+                record.info.id,
+            )
+            reason = f"continued as {record.info.id}"
+            if pump is not None:
+                pump.cancel(reason)
+            else:
+                info = replace(
+                    earlier.info, state=TransferState.CANCELLED, error=reason, is_resumable=False
+                )
+                self._around.journal.save(replace(earlier, info=info))
+            return
+
+    async def _take_late(self, record: TransferRecord, message: Message) -> None:
+        """Take in a message for a transfer that is not live: it failed, or it has ended."""
+        info = record.info
+        goes_on = Accept if info.direction is Direction.SEND else Offer
+        if info.is_resumable and isinstance(message.payload, goes_on):
+            await self._resume(record, message)
+        elif len(self._fleet) >= 2 * MOST_LIVE or not info.state.is_final:
+            self._ignore_message(message, "busy")
+        else:
+            pump = self._launcher.ended(record)
+            pump.receive(message)
+            self._fleet.launch(pump)
+
+    def _decide(self, offer: Offer, peer: TrustedPeer | None) -> Decision:
+        receiving = [pump for pump in self._fleet if isinstance(pump, ReceivePump)]
+        load = Load(
+            live=len(self._fleet),
+            undecided=sum(pump.is_undecided for pump in receiving),
+            expected_bytes=sum(pump.expected_bytes for pump in receiving),
+        )
+        return self._admission.decide(offer, peer, load)
+
+    def _refuse(self, message: Message, reason: str) -> None:
+        """Answer an offer with a reject, without a transfer."""
+        if len(self._refusals) >= _MOST_REFUSALS:
+            return self._ignore_message(message, "busy")
+        _log.info("%s: refused: %s", message.transfer_id, reason)
+        task = asyncio.get_running_loop().create_task(self._send_refusal(message, reason))
+        self._refusals.add(task)
+        task.add_done_callback(self._refusals.discard)
+        return None
+
+    async def _send_refusal(self, message: Message, reason: str) -> None:
+        answer = make_message(
+            Reject(reason=reason),
+            transfer_id=message.transfer_id,
+            sender=self._around.node_id,
+            recipient=message.sender,
+            timestamp=int(self._around.wall_clock() * 1000),
+        )
+        address = self._launcher.address_of(message.sender)
+        try:
+            await self._around.outbox.send(address, encode(answer), is_control=True)
+        except ChannelError as error:
+            _log.warning("%s: the refusal did not leave: %s", message.transfer_id, error)
+
+    def _ignore_message(self, message: Message, reason: str, detail: str = "") -> None:
+        self._ignore(message.transfer_id, message.sender, reason, detail)
+
+    def _ignore(self, transfer_id: TransferId, peer_id: NodeId, reason: str, detail: str) -> None:
+        _log.debug("%s: ignored a text from %r: %s %s", transfer_id, peer_id, reason, detail)
+        self._around.tell(
+            MessageIgnored(
+                transfer_id=transfer_id,
+                peer_id=peer_id,
+                at=self._around.wall_clock(),
+                reason=reason,
+                detail=detail,
+            )
+        )
+
+
+def _is_same_file(earlier: TransferRecord, later: TransferRecord) -> bool:
+    a, b = earlier.info, later.info
+    return (
+        a.direction is b.direction is Direction.RECEIVE
+        and a.id != b.id
+        and (a.state in _UNDER_WAY or a.is_resumable)
+        and (a.peer_id, a.filename, a.digest, a.size, a.chunk_size)
+        == (b.peer_id, b.filename, b.digest, b.size, b.chunk_size)
+    )
