@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from ocft.channels import ChannelLimits
-from ocft.errors import MessageTooLongError
+from ocft.errors import MessageTooLongError, error_for
 from ocft.ids import NodeId, TransferId, make_transfer_id
 from ocft.protocol import ChunkPlan, Patience, RangeSet, Receiver, Sender, chunk_size_for
 from ocft.runtime.pump import Surroundings
@@ -91,9 +91,16 @@ class Launcher:
 
     def ended(self, record: TransferRecord) -> SendPump | ReceivePump:
         """Make the pump that answers late messages of a transfer that has ended."""
-        if record.info.direction is Direction.SEND:
-            return self._send_pump(record, None, record.info.state)
-        return self._receive_pump(record, None, _everything(record))
+        info = record.info
+        pump: SendPump | ReceivePump
+        if info.direction is Direction.SEND:
+            pump = self._send_pump(record, None, info.state)
+        else:
+            pump = self._receive_pump(record, None, _everything(record))
+        if info.error is not None:
+            pump.machine.error = error_for(info.error_code, info.error)
+        pump.machine.is_resumable = info.is_resumable
+        return pump
 
     def stopping(self, record: TransferRecord) -> SendPump | ReceivePump:
         """Make the pump of a transfer that is only to be told to stop; it opens no source."""

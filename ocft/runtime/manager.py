@@ -205,6 +205,8 @@ class TransferManager:
             NodeId(peer_id), Path(path), channel=self._channel.name, wall_clock=self._wall_clock
         )
         self._journal.add(record)
+        # Who was given the id may rely on it, also after a power cut.
+        await asyncio.to_thread(self._journal.database.checkpoint)
         engine.enqueue(record)
         return record.info.id
 

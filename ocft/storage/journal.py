@@ -1,0 +1,300 @@
+"""The durable record of all transfers; it is also the queue of what other processes ask for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from sqlite3 import Connection
+from typing import Final
+
+from ocft.errors import UnknownTransferError
+from ocft.ids import TransferId
+from ocft.storage.database import Database, readable, storable
+from ocft.storage.ranges import Range, coalesce
+from ocft.storage.records import COLUMNS, TransferRecord, from_row, to_row
+from ocft.transfers import TransferState
+
+_FINAL_STATES: Final = ", ".join(f"'{state.value}'" for state in TransferState if state.is_final)
+_INSERT: Final = (
+    f"INSERT INTO transfers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our names
+    " ON CONFLICT (id) DO"
+)
+_UPDATES: Final = ", ".join(
+    # The worker thread that announces a path may be ahead of the record that is saved here.
+    "publishing = coalesce(excluded.publishing, publishing)"
+    if name == "publishing"
+    else f"{name} = excluded.{name}"
+    for name in COLUMNS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPiece:
+    """Bytes that were written, but may not be on the disk yet."""
+
+    first: int
+    """Where it begins in the file."""
+    end: int
+    """The byte after its last one."""
+    digest: str
+    """SHA-256 of its bytes, to find out after a power cut whether they made it."""
+
+
+class RequestKind(Enum):
+    """What another process may ask of the one that drives a transfer."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something that another process wants done with a transfer."""
+
+    transfer_id: TransferId
+    kind: RequestKind
+    argument: str = ""
+    """More about it: a folder to save to, a reason."""
+
+
+class Journal:
+    """The transfers in a node's database, and which of their bytes are stored.
+
+    A byte is stored when its range is here. First it is unsynced: the process may die and it is
+    still there, the power may fail and its digest tells. Then, after the disk has it, it is synced.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # Transfers
+
+    def add(self, record: TransferRecord) -> bool:
+        """Record a new transfer; return False, and change nothing, if its id is taken."""
+        with self.database.transaction() as connection:
+            return connection.execute(f"{_INSERT} NOTHING", to_row(record)).rowcount > 0
+
+    def save(self, record: TransferRecord) -> None:
+        """Record everything about a transfer anew, `bytes_done` included.
+
+        Only a recorded `publishing` stays when the record has none.
+        """
+        with self.database.transaction() as connection:
+            # Never INSERT OR REPLACE: it deletes the row first, and the stored pieces with it.
+            connection.execute(f"{_INSERT} UPDATE SET {_UPDATES}", to_row(record))
+
+    def save_progress(self, transfer_id: TransferId, bytes_done: int, at: float) -> None:
+        """Record how far a transfer is, and nothing else."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE transfers SET bytes_done = ?, updated_at = ? WHERE id = ?",
+                (bytes_done, at, transfer_id),
+            )
+
+    def save_publishing(self, transfer_id: TransferId, path: str) -> None:
+        """Record the final path that is about to be made, and nothing else."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE transfers SET publishing = ? WHERE id = ?", (storable(path), transfer_id)
+            )
+
+    def get(self, transfer_id: TransferId) -> TransferRecord | None:
+        """Return what is known of a transfer."""
+        rows = self.database.query("SELECT * FROM transfers WHERE id = ?", (storable(transfer_id),))
+        return from_row(rows[0]) if rows else None
+
+    def records(
+        self, *, channel: str | None = None, unfinished_only: bool = False
+    ) -> list[TransferRecord]:
+        """Return transfers, those that started first at the beginning.
+
+        Args:
+            channel: Only those of this channel.
+            unfinished_only: Only those that are in no final state, or owe their final ack.
+        """
+        rows = self.database.query(
+            "SELECT * FROM transfers WHERE (?1 IS NULL OR channel = ?1)"  # noqa: S608 - our words
+            f" AND (NOT ?2 OR owes_final_ack OR state NOT IN ({_FINAL_STATES}))"
+            " ORDER BY started_at, rowid",
+            (None if channel is None else storable(channel), unfinished_only),
+        )
+        return [from_row(row) for row in rows]
+
+    def remove(self, transfer_id: TransferId) -> None:
+        """Forget a transfer, its pieces and what was asked about it."""
+        with self.database.transaction() as connection:
+            connection.execute("DELETE FROM transfers WHERE id = ?", (storable(transfer_id),))
+
+    def prune(self, *, keep: int) -> None:
+        """Forget the oldest transfers that are over for good, all but the newest `keep`."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM transfers WHERE id IN (SELECT id FROM transfers"  # noqa: S608 - our words
+                f" WHERE state IN ({_FINAL_STATES})"
+                " AND NOT (state = ? AND is_resumable)"
+                " ORDER BY updated_at DESC, rowid DESC LIMIT -1 OFFSET ?)",
+                (TransferState.FAILED.value, keep),
+            )
+
+    # Stored bytes
+
+    def add_unsynced(
+        self, transfer_id: TransferId, first: int, end: int, digest: str, at: float
+    ) -> None:
+        """Record that a piece was written, in one commit with the progress.
+
+        Raises:
+            JournalError: The transfer is not recorded.
+        """
+        with self.database.transaction() as connection:
+            added = connection.execute(
+                "INSERT INTO unsynced (transfer_id, first, end, digest) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (transfer_id, first, end, digest),
+            )
+            if added.rowcount:
+                connection.execute(
+                    "UPDATE transfers SET bytes_done = bytes_done + ?, updated_at = ? WHERE id = ?",
+                    (end - first, at, transfer_id),
+                )
+            else:  # the same place was written again
+                connection.execute(
+                    "UPDATE unsynced SET digest = ?"
+                    " WHERE transfer_id = ? AND first = ? AND end = ?",
+                    (digest, transfer_id, first, end),
+                )
+
+    def unsynced(self, transfer_id: TransferId) -> list[StoredPiece]:
+        """Return the pieces that a power cut may have damaged, sorted."""
+        rows = self.database.query(
+            "SELECT first, end, digest FROM unsynced WHERE transfer_id = ? ORDER BY first, end",
+            (transfer_id,),
+        )
+        return [StoredPiece(row["first"], row["end"], row["digest"]) for row in rows]
+
+    def synced(self, transfer_id: TransferId) -> list[Range]:
+        """Return the ranges that are on the disk, in as few as possible, sorted."""
+        rows = self.database.query(
+            "SELECT first, end FROM synced WHERE transfer_id = ? ORDER BY first", (transfer_id,)
+        )
+        return [(row["first"], row["end"]) for row in rows]
+
+    def mark_synced(self, transfer_id: TransferId, pieces: Sequence[StoredPiece]) -> None:
+        """Record that the disk has these pieces now.
+
+        A piece that was forgotten in the meantime stays forgotten, and one that was written
+        again stays unsynced.
+        """
+        with self.database.transaction() as connection:
+            moved = [
+                (piece.first, piece.end)
+                for piece in pieces
+                if _drop_piece(connection, transfer_id, piece)
+            ]
+            for first, end in coalesce(moved):
+                _add_synced(connection, transfer_id, first, end)
+
+    def drop_unsynced(self, transfer_id: TransferId, pieces: Sequence[StoredPiece]) -> None:
+        """Forget pieces that turned out to be damaged, and count the progress again."""
+        with self.database.transaction() as connection:
+            for piece in pieces:
+                _drop_piece(connection, transfer_id, piece)
+            _count_again(connection, transfer_id)
+
+    def drop_synced(self, transfer_id: TransferId, ranges: Sequence[Range]) -> None:
+        """Forget whole ranges that turned out to be missing, and count the progress again."""
+        with self.database.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM synced WHERE transfer_id = ? AND first = ? AND end = ?",
+                [(transfer_id, first, end) for first, end in ranges],
+            )
+            _count_again(connection, transfer_id)
+
+    def forget_pieces(self, transfer_id: TransferId) -> None:
+        """Forget all that is stored of a transfer; its progress is 0 again."""
+        with self.database.transaction() as connection:
+            connection.execute("DELETE FROM unsynced WHERE transfer_id = ?", (transfer_id,))
+            connection.execute("DELETE FROM synced WHERE transfer_id = ?", (transfer_id,))
+            _count_again(connection, transfer_id)
+
+    def hand_over(self, earlier: TransferId, later: TransferId) -> None:
+        """Make all that is stored of one transfer the other's, which has nothing stored yet."""
+        with self.database.transaction() as connection:
+            for table in ("unsynced", "synced"):
+                connection.execute(
+                    f"UPDATE {table} SET transfer_id = ? WHERE transfer_id = ?",  # noqa: S608 - our words
+                    (later, earlier),
+                )
+            _count_again(connection, earlier)
+            _count_again(connection, later)
+
+    # Requests
+
+    def ask(self, transfer_id: TransferId, kind: RequestKind, argument: str = "") -> None:
+        """Ask whoever drives a transfer to do something with it.
+
+        Raises:
+            UnknownTransferError: No transfer has this id.
+        """
+        with self.database.transaction() as connection:
+            asked = connection.execute(
+                "INSERT INTO requests (transfer_id, kind, argument)"
+                " SELECT id, ?, ? FROM transfers WHERE id = ?",
+                (kind.value, storable(argument), storable(transfer_id)),
+            )
+            if not asked.rowcount:
+                raise UnknownTransferError(f"No transfer has the id {transfer_id!r}.")
+
+    def take_requests(self, channel: str) -> list[Request]:
+        """Return what was asked about a channel's transfers, first come first, and forget it."""
+        select = (
+            "SELECT number, transfer_id, kind, argument FROM requests"
+            " JOIN transfers ON transfers.id = transfer_id WHERE channel = ? ORDER BY number"
+        )
+        # Nearly always there is none, and asking first spares the others a wait for our lock.
+        if not self.database.query(select, (storable(channel),)):
+            return []
+        with self.database.transaction() as connection:
+            rows = connection.execute(select, (storable(channel),)).fetchall()
+            connection.executemany(
+                "DELETE FROM requests WHERE number = ?", [(row["number"],) for row in rows]
+            )
+        return [
+            Request(
+                transfer_id=TransferId(row["transfer_id"]),
+                kind=RequestKind(row["kind"]),
+                argument=readable(row["argument"]),
+            )
+            for row in rows
+        ]
+
+
+def _drop_piece(connection: Connection, transfer_id: TransferId, piece: StoredPiece) -> bool:
+    """Forget a piece, if it still is exactly this one."""
+    dropped = connection.execute(
+        "DELETE FROM unsynced WHERE transfer_id = ? AND first = ? AND end = ? AND digest = ?",
+        (transfer_id, piece.first, piece.end, piece.digest),
+    )
+    return dropped.rowcount > 0
+
+
+def _add_synced(connection: Connection, transfer_id: TransferId, first: int, end: int) -> None:
+    """Add a range, joined with those that it touches."""
+    touching = "FROM synced WHERE transfer_id = ? AND first <= ? AND end >= ?"
+    here = (transfer_id, end, first)
+    least, most = connection.execute(f"SELECT min(first), max(end) {touching}", here).fetchone()
+    if least is not None:
+        first, end = min(first, least), max(end, most)
+        connection.execute(f"DELETE {touching}", here)
+    connection.execute("INSERT INTO synced VALUES (?, ?, ?)", (transfer_id, first, end))
+
+
+def _count_again(connection: Connection, transfer_id: TransferId) -> None:
+    connection.execute(
+        "UPDATE transfers SET bytes_done ="
+        " (SELECT coalesce(sum(end - first), 0) FROM synced WHERE transfer_id = ?1)"
+        " + (SELECT coalesce(sum(end - first), 0) FROM unsynced WHERE transfer_id = ?1)"
+        " WHERE id = ?1",
+        (transfer_id,),
+    )

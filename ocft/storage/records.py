@@ -1,0 +1,135 @@
+"""What the journal knows of one transfer, and how that is a row."""
+
+import json
+import sqlite3
+from dataclasses import astuple, dataclass
+from typing import Final
+
+from ocft.ids import NodeId, TransferId
+from ocft.storage.database import Value, readable, storable
+from ocft.storage.source import SourceSnapshot
+from ocft.transfers import Direction, TransferInfo, TransferState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRecord:
+    """One transfer: what anyone may know, and what this node needs to go on with it."""
+
+    info: TransferInfo
+    """What is known about the transfer."""
+    channel: str
+    """The channel that its messages go through."""
+    source: SourceSnapshot | None = None
+    """Sending: what the file was like when it was offered."""
+    keeps_chunks: bool | None = None
+    """Sending: whether the receiver keeps what it stored across an interruption; None = unknown."""
+    accepted_at: int | None = None
+    """Sending: the newest accept's timestamp, in milliseconds on the peer's clock."""
+    sender_repeats: bool = False
+    """Receiving: the sender has timers of its own, i.e. it is one of ours."""
+    publishing: str | None = None
+    """Receiving: the final path that is being made, written before the link is made."""
+    owes_final_ack: bool = False
+    """Receiving: the file is saved, but the final ack may not have left."""
+
+
+COLUMNS: Final = (
+    "id",
+    "direction",
+    "state",
+    "peer_id",
+    "filename",
+    "size",
+    "mime_type",
+    "digest",
+    "chunk_size",
+    "total_chunks",
+    "bytes_done",
+    "started_at",
+    "updated_at",
+    "completed_at",
+    "error_code",
+    "error",
+    "local_path",
+    "is_resumable",
+    "channel",
+    "source",
+    "keeps_chunks",
+    "accepted_at",
+    "sender_repeats",
+    "publishing",
+    "owes_final_ack",
+)
+"""The order of :func:`to_row`."""
+
+
+def to_row(record: TransferRecord) -> tuple[Value, ...]:
+    """Return the record as values of `COLUMNS`."""
+    info = record.info
+    values = (
+        info.id,
+        info.direction.value,
+        info.state.value,
+        info.peer_id,
+        info.filename,
+        info.size,
+        info.mime_type,
+        info.digest,
+        info.chunk_size,
+        info.total_chunks,
+        info.bytes_done,
+        info.started_at,
+        info.updated_at,
+        info.completed_at,
+        info.error_code,
+        info.error,
+        info.local_path,
+        info.is_resumable,
+        record.channel,
+        # As text, since inode numbers use 64 bits and SQLite's integers have a sign.
+        None if record.source is None else json.dumps(astuple(record.source)),
+        record.keeps_chunks,
+        record.accepted_at,
+        record.sender_repeats,
+        record.publishing,
+        record.owes_final_ack,
+    )
+    return tuple(storable(value) if isinstance(value, str) else value for value in values)
+
+
+def from_row(row: sqlite3.Row) -> TransferRecord:
+    """Return the record that a row of `COLUMNS` holds."""
+    source, keeps_chunks = row["source"], row["keeps_chunks"]
+    return TransferRecord(
+        info=TransferInfo(
+            id=TransferId(readable(row["id"])),
+            direction=Direction(row["direction"]),
+            state=TransferState(row["state"]),
+            peer_id=NodeId(readable(row["peer_id"])),
+            filename=readable(row["filename"]),
+            size=row["size"],
+            mime_type=readable(row["mime_type"]),
+            digest=readable(row["digest"]),
+            chunk_size=row["chunk_size"],
+            total_chunks=row["total_chunks"],
+            bytes_done=row["bytes_done"],
+            started_at=row["started_at"],
+            updated_at=row["updated_at"],
+            completed_at=row["completed_at"],
+            error_code=_optional(row["error_code"]),
+            error=_optional(row["error"]),
+            local_path=_optional(row["local_path"]),
+            is_resumable=bool(row["is_resumable"]),
+        ),
+        channel=readable(row["channel"]),
+        source=None if source is None else SourceSnapshot(*json.loads(source)),
+        keeps_chunks=None if keeps_chunks is None else bool(keeps_chunks),
+        accepted_at=row["accepted_at"],
+        sender_repeats=bool(row["sender_repeats"]),
+        publishing=_optional(row["publishing"]),
+        owes_final_ack=bool(row["owes_final_ack"]),
+    )
+
+
+def _optional(value: str | bytes | None) -> str | None:
+    return None if value is None else readable(value)
