@@ -17,7 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from ocft.errors import ChannelError, MessageTooLongError, OcftError, UnexpectedMessageError
+from ocft.errors import (
+    ChannelError,
+    MessageTooLongError,
+    OcftError,
+    StorageError,
+    UnexpectedMessageError,
+)
 from ocft.events import AckReceived, ChunkReceived, Event, MessageIgnored, TransferProgress
 from ocft.ids import NodeId, TransferId
 from ocft.protocol import Notify, Output, Receiver, Send, Sender
@@ -64,6 +70,7 @@ class Pump(abc.ABC, Generic[MachineT]):
     ) -> None:
         self.machine: MachineT = machine
         self.record = record
+        self._saved_bytes = record.info.bytes_done
         self.last_heard = around.clock()
         """When the peer last said something, on the event loop's clock."""
         self._address = address
@@ -117,31 +124,32 @@ class Pump(abc.ABC, Generic[MachineT]):
         return False
 
     def _save(self) -> None:
-        """Write the journal's row when the machine knows more than it says."""
-        before = self.record
-        error = self.machine.error
+        """Write what the machine knows and the journal does not."""
+        now = self._around.wall_clock()
+        bytes_done = self.machine.bytes_done
+        if not self._has_news():
+            if bytes_done != self._saved_bytes:
+                self._saved_bytes = bytes_done
+                self._save_progress(now)
+            return
+        self._saved_bytes = bytes_done
+        state, error = self.machine.state, self.machine.error
         info = replace(
-            before.info,
-            state=self.machine.state,
-            bytes_done=self.machine.bytes_done,
+            self.record.info,
+            state=state,
+            bytes_done=bytes_done,
+            updated_at=now,
+            completed_at=now if state is TransferState.COMPLETED else None,
             error_code=error.code if error else None,
             error=str(error) if error else None,
             is_resumable=self.machine.is_resumable,
         )
-        after = self._with_machine_facts(replace(before, info=info))
-        if after == before:
-            return
-        now = self._around.wall_clock()
-        is_progress = (
-            replace(after, info=replace(info, bytes_done=before.info.bytes_done)) == before
-        )
-        if info.state is TransferState.COMPLETED is not before.info.state:
-            info = replace(info, completed_at=now)
-        self.record = replace(after, info=replace(info, updated_at=now))
-        if is_progress:
-            self._save_progress(now)
-        else:
-            self._around.journal.save(self.record)
+        self.record = self._with_machine_facts(replace(self.record, info=info))
+        self._around.journal.save(self.record)
+
+    def _has_news(self) -> bool:
+        """Say whether the row is out of date in more than its progress."""
+        return self.machine.state is not self.record.info.state
 
     @abc.abstractmethod
     def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:
@@ -156,15 +164,20 @@ class Pump(abc.ABC, Generic[MachineT]):
         """Carry out until the transfer has ended and everything was said."""
         try:
             while self._todo or not self.machine.state.is_final:
-                if self._todo:
-                    await self._carry_out(self._todo.popleft())
-                else:
-                    await self._wait()
-        except OcftError as error:
-            self.fail(error)
-            raise
+                try:
+                    await self._next()
+                except StorageError as error:
+                    if self.machine.state.is_final:
+                        raise
+                    self.fail(error, is_resumable=True)
         finally:
             await self.close()
+
+    async def _next(self) -> None:
+        if self._todo:
+            await self._carry_out(self._todo.popleft())
+        else:
+            await self._wait()
 
     @abc.abstractmethod
     async def close(self) -> None:

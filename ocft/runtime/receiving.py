@@ -113,10 +113,8 @@ class ReceivePump(Pump[Receiver]):
             incoming.close()
 
     def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:
-        state = self.machine.state
-        if state is TransferState.COMPLETED and record.info.state is not self.record.info.state:
-            return replace(record, owes_final_ack=True)
-        return record
+        # Rows are written when the state changes, so a file that was just saved owes its ack.
+        return replace(record, owes_final_ack=self.machine.state is TransferState.COMPLETED)
 
     def _make_durable(self, output: Output) -> bool:
         if not isinstance(output, WriteChunk) or self._incoming is None:

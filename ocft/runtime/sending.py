@@ -42,6 +42,14 @@ class SendPump(Pump[Sender]):
         if self._source is not None:
             self._source.close()
 
+    def _has_news(self) -> bool:
+        machine, record = self.machine, self.record
+        return (
+            super()._has_news()
+            or machine.keeps_chunks is not record.keeps_chunks
+            or machine.accepted_at != record.accepted_at
+        )
+
     def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:
         machine = self.machine
         return replace(record, keeps_chunks=machine.keeps_chunks, accepted_at=machine.accepted_at)

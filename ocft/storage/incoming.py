@@ -40,6 +40,7 @@ class IncomingFile:
         self._lock = threading.Lock()
         self._ranges: list[Range] = []
         self._unsynced: dict[StoredPiece, float] = {}  # each with the time when it was stored
+        self._unsynced_bytes = 0  # asked for every piece, of which there can be thousands
         # Either this start made it, or one that ended before it could say what it had found.
         self._was_missing = part.is_new or (part.size == 0 < size)
 
@@ -110,7 +111,7 @@ class IncomingFile:
     def unsynced_bytes(self) -> int:
         """How many of them a power cut could take."""
         with self._lock:
-            return sum(piece.end - piece.first for piece in self._unsynced)
+            return self._unsynced_bytes
 
     @property
     def oldest_unsynced_at(self) -> float | None:
@@ -147,6 +148,7 @@ class IncomingFile:
         with self._lock:
             add_range(self._ranges, offset, end)
             self._unsynced[StoredPiece(offset, end, digest)] = at
+            self._unsynced_bytes += end - offset
 
     def begin_sync(self) -> list[StoredPiece]:
         """Return the pieces for the next :meth:`sync`: all that are stored by now."""
@@ -170,7 +172,8 @@ class IncomingFile:
         self._journal.mark_synced(self._id, pieces)
         with self._lock:
             for piece in pieces:
-                self._unsynced.pop(piece, None)
+                if self._unsynced.pop(piece, None) is not None:
+                    self._unsynced_bytes -= piece.end - piece.first
 
     def finish(self, digest: str, directory: Path, filename: str) -> Path:
         """Verify the whole file and give it its final name; call it in a worker thread.
@@ -237,6 +240,7 @@ class IncomingFile:
         with self._lock:
             self._ranges.clear()
             self._unsynced.clear()
+            self._unsynced_bytes = 0
         self._part.discard()
 
     def close(self) -> None:

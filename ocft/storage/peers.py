@@ -18,7 +18,7 @@ _MAX_SECRET: Final = 1024
 class TrustedPeer:
     """A node that may send files here, and that we can send files to."""
 
-    id: NodeId
+    id: str
     """What it calls itself on the wire; compared exactly, and no character is a wildcard."""
     secret: str = field(repr=False)
     """The peer's secret, which an offer to it carries."""
@@ -54,7 +54,7 @@ class PeerList:
     """
 
     def __init__(self, peers: Iterable[TrustedPeer]) -> None:
-        self._peers: dict[NodeId, TrustedPeer] = {}
+        self._peers: dict[str, TrustedPeer] = {}
         for peer in peers:
             _check(peer)
             if peer.id in self._peers:
@@ -152,7 +152,7 @@ class PeerStore:
 
 def _peer(row: sqlite3.Row) -> TrustedPeer:
     return TrustedPeer(
-        id=NodeId(row["id"]),
+        id=row["id"],
         secret=row["secret"],
         name=row["name"],
         address=row["address"],

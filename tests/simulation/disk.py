@@ -4,6 +4,7 @@ The real storage runs; its last calls before the operating system are watched, e
 whose task makes it.
 """
 
+import asyncio
 import contextvars
 import errno
 import os
@@ -34,6 +35,7 @@ class Machine:
     space: int | None = None
     """Bytes that can still be written; None: as many as it likes."""
     is_dead: bool = False
+    died_at: float | None = None
     unsynced: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """For each file, what was written since it was synced."""
 
@@ -44,8 +46,14 @@ class Machine:
         if self.steps_to_live is not None:
             self.steps_to_live -= 1
             if self.steps_to_live < 0:
-                self.is_dead = True
+                self.die()
                 raise Killed
+
+    def die(self) -> None:
+        """Take no further step."""
+        self.is_dead = True
+        if self.died_at is None:
+            self.died_at = asyncio.get_running_loop().time()
 
     def lose_power(self) -> None:
         """Damage what was not synced, as a disk's cache that is gone."""

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocft.errors import OcftError
+from ocft.events import ChunkReceived, ChunkSent
 from ocft.ids import TransferId
 from ocft.testing import Faults, run
 from ocft.transfers import Direction, TransferInfo, TransferState
@@ -64,6 +66,13 @@ class Plan:
             sender_is_ours=pair != "from 1.x",
             receiver_is_ours=pair != "to 1.x",
         )
+
+
+    @property
+    def loses_nothing(self) -> bool:
+        """Whether only processes suffer, not texts, and nothing is so slow that it seems lost."""
+        is_kind = self.faults == Faults(delay=self.faults.delay) and self.faults.delay[1] < 1
+        return is_kind and self.keeps_texts and not self.power_cuts
 
 
 class BadEndError(AssertionError):
@@ -123,7 +132,7 @@ class _Schedule:
             await self._send(self.alice)
         await self._misfortunes(ours)
         await self._wait_for_ends(ours)
-        self._judge()
+        self._judge(ours)
         if helper is not None:
             helper.cancel()
             await asyncio.gather(helper, return_exceptions=True)
@@ -213,7 +222,10 @@ class _Schedule:
         states = {node.name: node.transfers() for node in ours}
         raise AssertionError(f"no end: {states}")
 
-    def _judge(self) -> None:
+    def _judge(self, ours: list[OurNode]) -> None:
+        for node in ours:
+            if node.failures:
+                raise AssertionError(f"{node.name} failed: {node.failures!r}")
         files = self._arrived()
         if any(data != self.data for data in files.values()):
             raise AssertionError("a wrong byte")
@@ -226,6 +238,20 @@ class _Schedule:
         if not files and not is_rough:
             infos = self.alice.transfers() + self.bob.transfers()
             raise AssertionError(f"the file did not arrive: {infos}")
+        if self.plan.loses_nothing:
+            self._judge_waste()
+
+    def _judge_waste(self) -> None:
+        """On a channel that loses nothing, what is stored is never sent to a node that is up."""
+        stored: dict[int, float] = {}
+        for event in self.bob.events:
+            if isinstance(event, ChunkReceived):
+                stored.setdefault(event.index, event.at)
+        for event in self.alice.events:
+            if isinstance(event, ChunkSent) and event.at > stored.get(event.index, math.inf):
+                was_down = any(down <= event.at <= up for down, up in self.bob.absences)
+                if not was_down:
+                    raise AssertionError(f"chunk {event.index} was stored and sent again")
 
     def _arrived(self) -> dict[str, bytes]:
         if self.plan.receiver_is_ours:

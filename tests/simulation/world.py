@@ -20,7 +20,7 @@ from ocft.runtime import TransferManager
 from ocft.storage import TrustedPeer
 from ocft.testing import Faults, FaultyChannel
 from ocft.transfers import TransferInfo
-from tests.simulation.disk import Killed, Machine, current_machine, power_cut, run_on
+from tests.simulation.disk import Machine, current_machine, power_cut, run_on
 
 EPOCH = 1_800_000_000.0
 _SECRETS = {"alice": "secret-of-alice", "bob": "secret-of-bob"}
@@ -107,11 +107,17 @@ class OurNode:
         self.manager: TransferManager | None = None
         self.channel: Channel | None = None
         self.events: list[Event] = []
+        self.failures: list[BaseException] = []
+        """What tasks raised, other than being killed."""
+        self.absences: list[tuple[float, float]] = []
+        """When no process was there, in seconds since the epoch."""
         self._tasks: set[asyncio.Task[Any]] = set()
         home.mkdir(parents=True)
 
     def boot(self, link: Link, faults: Faults) -> None:
         """Start a process on what is on the disk."""
+        if self.machine.died_at is not None:
+            self.absences.append((EPOCH + self.machine.died_at, wall_clock()))
         self.machine = Machine(self.name, self.chance, space=self.machine.space)
         self.channel = FaultyChannel(link.end(self.name), seed=self.chance, faults=faults)
         contextvars.copy_context().run(self._start)
@@ -129,18 +135,26 @@ class OurNode:
             chunk_size=1024,
             wall_clock=wall_clock,
         )
-        for name in ("chunk-sent", "chunk-received", "transfer-completed"):
+        for name in ("chunk-sent", "chunk-received"):
             self.manager.on(name, self.events.append)
         self.manager._start()
 
     def adopt(self, task: asyncio.Task[Any]) -> None:
         """Note a task of this process."""
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not self.machine.is_dead:
+            self.failures.append(error)
 
     async def die(self, link: Link, *, of_power: bool) -> None:
         """Stop at once, as a kill or a power cut does."""
-        self.machine.is_dead = True
+        self.machine.die()
         link.go_down(self.name)
         manager, self.manager = self.manager, None
         assert manager is not None

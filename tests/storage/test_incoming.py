@@ -375,9 +375,9 @@ def test_a_crash_after_the_removal_finds_the_file_again(
     incoming = open_incoming()
     _store(incoming, *range(5))
     path = incoming.finish(WHOLE, inbox, "x")
-    for _ in range(restarts):  # one that dies before it can say what it has found
-        restarted = open_incoming()
-    assert restarted.recover(_record(journal)) == path
+    for _ in range(restarts - 1):  # one that dies before it can say what it has found
+        open_incoming()
+    assert open_incoming().recover(_record(journal)) == path
     assert path.read_bytes() == CONTENT
     assert list((inbox / ".ocft").iterdir()) == []
 
@@ -458,6 +458,39 @@ def test_a_later_transfer_goes_on_with_what_an_earlier_one_stored(
     _store(incoming, 3, 4)
     assert incoming.finish(WHOLE, inbox, "x").read_bytes() == CONTENT
     assert _record(journal).info.bytes_done == 0
+
+
+def test_a_crash_in_the_middle_of_handing_over_costs_bytes_but_never_makes_wrong_ones(
+    open_incoming: Open,
+    journal: Journal,
+    make_record: MakeRecord,
+    parts: Path,
+    inbox: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    earlier, later = open_incoming(), TransferId("xfer_2")
+    _store(earlier, 0, 1)
+    _sync(earlier)
+    _store(earlier, 2)
+    journal.add(make_record("xfer_2", content=CONTENT))
+    monkeypatch.setattr(Journal, "hand_over", _crash)
+    with pytest.raises(CrashError):
+        hand_over(journal, parts, ID, later)
+    monkeypatch.undo()
+    assert open_incoming().ranges == []
+    incoming = IncomingFile.open(journal, later, parts, len(CONTENT))
+    assert incoming.ranges == []
+    _store(incoming, *range(5))
+    assert incoming.finish(WHOLE, inbox, "x").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("transfer_id", ["../x", "", "a/b"])
+def test_nothing_is_handed_over_by_an_id_that_is_none(  # case J15
+    journal: Journal, parts: Path, transfer_id: str
+) -> None:
+    for earlier, later in ((transfer_id, "xfer_1"), ("xfer_1", transfer_id)):
+        with pytest.raises(StorageError):
+            hand_over(journal, parts, TransferId(earlier), TransferId(later))
 
 
 def test_handing_over_nothing_is_fine(

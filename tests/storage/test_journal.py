@@ -218,8 +218,36 @@ def test_pieces_of_one_transfer_are_not_those_of_another(
     assert (journal.synced(ONE), journal.synced(TWO)) == ([(0, 10)], [])
 
 
+def test_what_is_handed_over_is_the_other_transfers_progress(
+    journal: Journal, make_record: MakeRecord
+) -> None:
+    journal.add(make_record("xfer_1"))
+    journal.add(make_record("xfer_2"))
+    for first in (0, 10, 30):
+        journal.add_unsynced(ONE, first, first + 10, "d", 1.0)
+    journal.mark_synced(ONE, [StoredPiece(0, 10, "d"), StoredPiece(10, 20, "d")])
+    journal.hand_over(ONE, TWO)
+    assert (journal.synced(ONE), journal.unsynced(ONE), _bytes_done(journal)) == ([], [], 0)
+    assert (journal.synced(TWO), journal.unsynced(TWO)) == ([(0, 20)], [StoredPiece(30, 40, "d")])
+    later = journal.get(TWO)
+    assert later is not None
+    assert later.info.bytes_done == 30
+
+
+def test_a_piece_that_was_handed_over_while_it_was_synced_is_not_forgotten(
+    journal: Journal, make_record: MakeRecord
+) -> None:
+    journal.add(make_record("xfer_1"))
+    journal.add(make_record("xfer_2"))
+    journal.add_unsynced(ONE, 0, 10, "d", 1.0)
+    pieces = journal.unsynced(ONE)
+    journal.hand_over(ONE, TWO)
+    journal.mark_synced(ONE, pieces)
+    assert (journal.synced(ONE), journal.unsynced(TWO)) == ([], pieces)
+
+
 _PLACES = st.integers(0, 11)
-_STEPS = st.one_of(
+_STEPS: st.SearchStrategy[tuple[str, set[int]]] = st.one_of(
     st.tuples(st.just("store"), st.sets(_PLACES, max_size=6)),
     st.tuples(st.just("sync"), st.sets(_PLACES)),
     st.tuples(st.just("drop"), st.sets(_PLACES, max_size=2)),

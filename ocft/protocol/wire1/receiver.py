@@ -43,6 +43,7 @@ from ocft.wire import (
 )
 
 _MOST_NAKS = 8  # of one chunk in a row: a 1.x sender repeats at once, for ever
+_RESUME_GRACE = 1.0  # seconds after a restart for what is on its way
 _PATIENCE_WITH_OURS = 4  # times the usual wait before we prod a sender that repeats by itself
 
 
@@ -132,7 +133,11 @@ class Receiver(Machine[ReceiverInput]):
             self.accept(now)
 
     def resume(self, now: float) -> None:
-        """Go on after a restart: tell the sender what is still missing."""
+        """Go on after a restart.
+
+        The sender is told what is missing if nothing comes from it: a chunk that is on its way
+        need not be asked for, and must not be sent twice.
+        """
         waits_for_us = self.state is TransferState.PENDING
         self._begin(now, self._patience.decision if waits_for_us else None)
         if waits_for_us:
@@ -145,7 +150,7 @@ class Receiver(Machine[ReceiverInput]):
                 transfer_id=self._transfer_id, peer_id=self._peer_id, bytes_done=self.bytes_done
             )
         )
-        self._answer(self._accept(), now)
+        self._repeat_at = now + _RESUME_GRACE
 
     def accept(self, now: float) -> None:
         """Decide to take the file.
@@ -243,10 +248,8 @@ class Receiver(Machine[ReceiverInput]):
             return
         self._timer.expired()
         self._vain += 1
-        if self._due and self._vain % 2:
-            self._answer(Ack(index=self._due - 1, received=True), now)
-        else:
-            self._answer(self._accept(), now)
+        # An accept and not the last ack: a 1.x sender that waits for the final ack ignores acks.
+        self._answer(self._accept(), now)
 
     def cancel(self, reason: str, now: float) -> None:
         """Stop, and tell the sender.
@@ -281,7 +284,8 @@ class Receiver(Machine[ReceiverInput]):
         self._offered_at = timestamp
         match self.state:
             case TransferState.ACCEPTED | TransferState.TRANSFERRING | TransferState.COMPLETED:
-                self._answer(self._accept(), now)
+                if not self._has_just_answered(now):
+                    self._answer(self._accept(), now)
             case TransferState.REJECTED:
                 self._send(Reject(reason=self._reason or "refused"), now)
             case TransferState.CANCELLED | TransferState.FAILED:
@@ -317,14 +321,21 @@ class Receiver(Machine[ReceiverInput]):
             self._outputs.append(WriteChunk(index, self.plan.offset(index), chunk.data, chunk.hash))
 
     def _receive_duplicate(self, index: int, now: float) -> None:
-        """Answer a chunk that is stored, unless an answer may still be on its way."""
-        if self._answered_at is not None and now - self._answered_at < self._timer.timeout / 2:
+        """Answer a chunk that is stored."""
+        if self._has_just_answered(now):
             return
-        if index == self._due - 1:
+        if index == self._due - 1 or self.state is TransferState.COMPLETED:
+            index = self._due - 1
             self._answer(Ack(index=index, received=True), now)
         elif self._sender_repeats:
             self._answer(self._accept(), now)
         # A 1.x sender that is further behind is prodded when nothing new comes from it.
+
+    def _has_just_answered(self, now: float) -> bool:
+        """Say whether an answer is so young that the sender may not have heard it yet."""
+        return self._answered_at is not None and (
+            now - self._answered_at < self._timer.timeout / 2
+        )
 
     def _refuse_chunk(self, index: int, reason: str, now: float) -> None:
         self._naks += 1

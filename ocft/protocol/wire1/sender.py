@@ -96,6 +96,7 @@ class Sender(Machine[SenderInput]):
         # Every chunk below was, or after a restart may have been, sent before.
         self._sent_before = acknowledged + 1 if keeps_chunks is not None else acknowledged
         self._reading: int | None = None
+        self._in_flight: int | None = None  # the chunk that was sent last; the total: `complete`
         self._naks = 0
 
     @property
@@ -195,6 +196,7 @@ class Sender(Machine[SenderInput]):
                 is_repeat=index < self._sent_before,
             )
         )
+        self._in_flight = index
         self._sent_before = max(self._sent_before, index + 1)
 
     def on_deadline(self, now: float) -> None:
@@ -214,6 +216,7 @@ class Sender(Machine[SenderInput]):
         if self._vain > _VAIN_REPEATS:
             self._move(SenderInput.SILENCE)
             self._vain = 0
+            self._in_flight = None
             self._offer_timer = RetransmissionTimer()
             self._send(self._offer, now)
         else:
@@ -257,13 +260,22 @@ class Sender(Machine[SenderInput]):
             self._repeat_farewell(now)
             return
         is_first = self.keeps_chunks is None
+        is_under_way = first == self._next and self._is_under_way(now)
         self.keeps_chunks, self.accepted_at = keeps, timestamp
         self._next = first
         self._naks = 0
         self._heard(now)
+        if is_under_way:
+            return  # the accept left before what was sent last arrived
         if is_first:
             self._notify(TransferStarted(transfer_id=self._transfer_id, peer_id=self._peer_id))
         self._send_next(now)
+
+    def _is_under_way(self, now: float) -> bool:
+        """Say whether what is due was sent so recently that its answer may still come."""
+        if self._in_flight != self._next:
+            return False
+        return self._sent_at is None or now - self._sent_at < self._timer.timeout
 
     def _receive_reject(self, reason: str) -> None:
         was_final = self.state.is_final
@@ -335,6 +347,7 @@ class Sender(Machine[SenderInput]):
     def _send_next(self, now: float) -> None:
         """Ask for the chunk that is due, or say that all were sent."""
         if self.state is TransferState.COMPLETING:
+            self._in_flight = self._next
             self._send(Complete(total_chunks=self.plan.total, hash=self._offer.hash), now)
             return
         self._repeat_at = now + self._wait()
