@@ -23,7 +23,7 @@ from ocft.wire import Accept, Message, Offer, Reject, decode, encode, make_messa
 _log = logging.getLogger(__name__)
 _MOST_REFUSALS = 32  # under way at once
 _LONG_QUIET = 60.0  # seconds after which a transfer of ours counts as forgotten by its sender
-_UNDER_WAY = (TransferState.ACCEPTED, TransferState.TRANSFERRING)
+_UNDER_WAY = (TransferState.PENDING, TransferState.ACCEPTED, TransferState.TRANSFERRING)
 
 
 class Inbox:
@@ -126,10 +126,9 @@ class Inbox:
     def _begin(self, message: Message, offer: Offer, *, is_automatic: bool) -> None:
         now = self._around.wall_clock()
         record = incoming_record(message, offer, channel=self._channel, now=now)
-        if self._sends_only:
-            state = TransferState.ACCEPTED if is_automatic else TransferState.PENDING
-            record = replace(record, info=replace(record.info, state=state))
-        self._around.journal.add(record)
+        # The decision is in the row from its first moment: a 1.x sender does not offer twice.
+        state = TransferState.ACCEPTED if is_automatic else TransferState.PENDING
+        self._around.journal.add(replace(record, info=replace(record.info, state=state)))
         if self._sends_only:
             return
         if is_automatic:

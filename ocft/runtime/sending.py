@@ -68,6 +68,9 @@ class SendPump(Pump[Sender]):
             else:
                 self.machine.provide(output.index, data, self._around.clock())
                 self.settle()
+                database = self._around.journal.database
+                if database.is_checkpoint_due:  # each ack is a commit, and the log grows by it
+                    await asyncio.to_thread(database.checkpoint)
 
     async def _read(self, source: Source, output: ReadChunk) -> bytes:
         try:

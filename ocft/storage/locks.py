@@ -37,8 +37,8 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-# O_CLOEXEC: a program that this process starts must not keep the lock alive.
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+# A program that this process starts must not keep the lock alive: Python opens with O_CLOEXEC.
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
 class ChannelLock:

@@ -25,7 +25,6 @@ _PIECE: Final = 1024 * 1024  # bytes hashed at a time
 _MAX_CONFLICTS: Final = 10_000
 _FLAGS: Final = (
     os.O_RDWR
-    | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)  # a FIFO in its place must not hang
 )

@@ -14,7 +14,7 @@ from ocft.wire import digest_of_all, digests_match
 
 _PIECE: Final = 1024 * 1024  # bytes hashed at a time
 # O_NONBLOCK: opening a FIFO would wait for someone who writes into it.
-_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",

@@ -216,9 +216,15 @@ class _Schedule:
             await asyncio.sleep(5)
             if any(node.machine.is_dead for node in ours):
                 raise AssertionError("a machine died by itself")
-            if all(self._has_ended(node) for node in ours):
-                if self.plan.sender_is_ours or self.bob.files():
-                    return
+            if not all(self._has_ended(node) for node in ours):
+                continue
+            if self.plan.has_small_disk and any(
+                node.manager is not None and node.manager.get_resumable_transfers()
+                for node in ours
+            ):
+                await self._resume_what_failed()
+            elif self.plan.sender_is_ours or self.bob.files():
+                return
         states = {node.name: node.transfers() for node in ours}
         raise AssertionError(f"no end: {states}")
 

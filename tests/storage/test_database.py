@@ -23,6 +23,13 @@ def _peer_ids(database: Database) -> list[str]:
     return [row["id"] for row in database.query("SELECT id FROM peers ORDER BY id")]
 
 
+def _count_without_log(database: Database) -> int:
+    main_file = sqlite3.connect(f"file:{database.path}?immutable=1", uri=True)
+    with closing(main_file) as connection:
+        count: int = connection.execute("SELECT count(*) FROM peers").fetchone()[0]
+    return count
+
+
 def _open_descriptors() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
@@ -187,18 +194,27 @@ def test_two_threads_can_commit_while_a_third_checkpoints(database: Database) ->
 
 def test_only_a_checkpoint_moves_commits_out_of_the_log(database: Database) -> None:
     log = database.path.with_name(database.path.name + "-wal")
+    database.checkpoint()
     for number in range(1100):
         _add_peer(database, f"{number:05}")
     assert log.stat().st_size > 1000 * 4096  # SQLite's own threshold
+    assert _count_without_log(database) == 0
     due_before = database.is_checkpoint_due
     database.checkpoint()
     assert (due_before, database.is_checkpoint_due) == (True, False)
     before = log.stat().st_size
     _add_peer(database, "one more")  # starts the log again
     assert log.stat().st_size == before
-    main_file = sqlite3.connect(f"file:{database.path}?immutable=1", uri=True)
-    with closing(main_file) as connection:  # reads without the log
-        assert connection.execute("SELECT count(*) FROM peers").fetchone() == (1100,)
+    assert _count_without_log(database) == 1100
+
+
+def test_a_transaction_has_the_write_lock_from_its_beginning(database: Database) -> None:
+    with (
+        database.transaction(),
+        closing(sqlite3.connect(database.path, timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
 
 
 def test_a_commit_survives_the_kill_of_its_process(tmp_path: Path) -> None:

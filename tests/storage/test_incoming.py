@@ -464,10 +464,10 @@ def test_a_crash_in_the_middle_of_handing_over_costs_bytes_but_never_makes_wrong
     open_incoming: Open,
     journal: Journal,
     make_record: MakeRecord,
-    parts: Path,
     inbox: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    parts = inbox / ".ocft"
     earlier, later = open_incoming(), TransferId("xfer_2")
     _store(earlier, 0, 1)
     _sync(earlier)
@@ -481,7 +481,7 @@ def test_a_crash_in_the_middle_of_handing_over_costs_bytes_but_never_makes_wrong
     incoming = IncomingFile.open(journal, later, parts, len(CONTENT))
     assert incoming.ranges == []
     _store(incoming, *range(5))
-    assert incoming.finish(WHOLE, inbox, "x").read_bytes() == CONTENT
+    assert incoming.finish(WHOLE, parts.parent, "x").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("transfer_id", ["../x", "", "a/b"])

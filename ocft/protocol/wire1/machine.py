@@ -137,12 +137,12 @@ class Machine(Generic[Input]):
     def _is_out_of_patience(self, now: float) -> bool:
         return now >= min(self._idle_at, self._total_at)
 
-    def _end_by_timeout(self, now: float) -> None:
+    def _end_by_timeout(self, now: float, *, is_resumable: bool = True) -> None:
         if now >= self._total_at:
             said = f"The transfer took longer than {self._patience.total:.0f} seconds."
         else:
             said = f"The peer did not answer for {self._idle_limit:.0f} seconds."
-        self._end_by_failure(TransferTimeoutError(said), is_resumable=True)
+        self._end_by_failure(TransferTimeoutError(said), is_resumable=is_resumable)
         self._send(self._farewell(), now)
 
     def _end_by_peer(self, payload: Error, *, failed: Input, cancelled: Input) -> None:

@@ -243,8 +243,9 @@ class Receiver(Machine[ReceiverInput]):
             self._idle_at = max(self._idle_at, self._repeat_at)
             return
         if self._is_out_of_patience(now):
+            was_decided = self.state is not TransferState.PENDING
             self._move(ReceiverInput.EXPIRE)
-            self._end_by_timeout(now)
+            self._end_by_timeout(now, is_resumable=was_decided)
             return
         self._timer.expired()
         self._vain += 1
@@ -333,9 +334,7 @@ class Receiver(Machine[ReceiverInput]):
 
     def _has_just_answered(self, now: float) -> bool:
         """Say whether an answer is so young that the sender may not have heard it yet."""
-        return self._answered_at is not None and (
-            now - self._answered_at < self._timer.timeout / 2
-        )
+        return self._answered_at is not None and (now - self._answered_at < self._timer.timeout / 2)
 
     def _refuse_chunk(self, index: int, reason: str, now: float) -> None:
         self._naks += 1

@@ -46,6 +46,8 @@ from ocft.wire import (
 _LONGEST_OFFER_WAIT = 300.0  # seconds; a person decides, and every offer is a text in their chat
 _VAIN_REPEATS = 4  # before a silent peer is offered the file anew: it may have lost its memory
 _MOST_NAKS = 8  # of one chunk in a row
+_FORGOTTEN = "Missing chunk"  # how a 1.x receiver's final ack begins that lost chunks to an offer
+_MOST_NEW_BEGINNINGS = 2
 
 
 class Sender(Machine[SenderInput]):
@@ -98,6 +100,7 @@ class Sender(Machine[SenderInput]):
         self._reading: int | None = None
         self._in_flight: int | None = None  # the chunk that was sent last; the total: `complete`
         self._naks = 0
+        self._begun_anew = 0
 
     @property
     def bytes_done(self) -> int:
@@ -162,7 +165,9 @@ class Sender(Machine[SenderInput]):
             case Reject(reason=reason):
                 self._receive_reject(reason)
             case Ack(index=index, received=received, error=error) if index == FINAL_ACK:
-                self._receive_final_ack(received=received, error=error)
+                self._receive_final_ack(received=received, error=error or "", now=now)
+            case Ack() if message.timestamp < (self.accepted_at or 0):
+                pass  # of a time before the accept that we follow: it says nothing about now
             case Ack(index=index, received=True):
                 self._receive_ack(index, now)
             case Ack(index=index):
@@ -290,7 +295,11 @@ class Sender(Machine[SenderInput]):
     def _receive_ack(self, index: int, now: float) -> None:
         if index >= self._sent_before:
             raise UnexpectedMessageError("an ack for a chunk that was never sent")
-        is_news = self.state is TransferState.TRANSFERRING and index >= self._next
+        # A receiver that keeps its chunks names the last one without a gap; a 1.x receiver the one
+        # that came, and may have forgotten those before it.
+        is_news = self.state is TransferState.TRANSFERRING and (
+            index == self._next or (self.keeps_chunks is True and index > self._next)
+        )
         is_last = is_news and index + 1 >= self.plan.total
         was_final = self.state.is_final
         self._move(SenderInput.LAST_ACK if is_last else SenderInput.ACK)
@@ -322,8 +331,12 @@ class Sender(Machine[SenderInput]):
         self._heard(now)
         self._send_next(now)
 
-    def _receive_final_ack(self, *, received: bool, error: str | None) -> None:
+    def _receive_final_ack(self, *, received: bool, error: str, now: float) -> None:
         was_final = self.state.is_final
+        has_forgotten = error.startswith(_FORGOTTEN) and not self.keeps_chunks
+        if has_forgotten and not was_final and self._begun_anew < _MOST_NEW_BEGINNINGS:
+            self._begin_anew(now)
+            return
         self._move(SenderInput.FINAL_YES if received else SenderInput.FINAL_NO)
         if was_final:
             return
@@ -343,6 +356,16 @@ class Sender(Machine[SenderInput]):
                 f"The receiver did not save the file: {error or 'no reason'}"
             )
             self._end_by_failure(reason, is_resumable=False)
+
+    def _begin_anew(self, now: float) -> None:
+        """Send all again to a 1.x receiver that lost chunks, unless that is under way already."""
+        was_completing = self.state is TransferState.COMPLETING
+        self._move(SenderInput.FORGOTTEN)
+        if was_completing:
+            self._begun_anew += 1
+            self._next = 0
+            self._heard(now)
+            self._send_next(now)
 
     def _send_next(self, now: float) -> None:
         """Ask for the chunk that is due, or say that all were sent."""

@@ -23,6 +23,7 @@ class SenderInput(Enum):
     NAK = "ack that says no"
     FINAL_YES = "final ack that says yes"
     FINAL_NO = "final ack that says no"
+    FORGOTTEN = "final ack of a 1.x receiver that lost chunks"
     PEER_FAILED = "error"
     PEER_CANCELLED = "error that says cancelled"
     SILENCE = "no answer to several repeats"
@@ -79,6 +80,7 @@ SENDER: Table[SenderInput] = MappingProxyType(
             _I.NAK: S.PENDING,
             # After a restart: the answer to a `complete` of the run before.
             _I.FINAL_YES: S.COMPLETED,
+            _I.FORGOTTEN: S.PENDING,
             **_SENDER_ENDS,
         },
         S.TRANSFERRING: {
@@ -87,6 +89,7 @@ SENDER: Table[SenderInput] = MappingProxyType(
             _I.ACK: S.TRANSFERRING,
             _I.LAST_ACK: S.COMPLETING,
             _I.NAK: S.TRANSFERRING,
+            _I.FORGOTTEN: S.TRANSFERRING,
             _I.SILENCE: S.PENDING,
             **_SENDER_ENDS,
         },
@@ -96,6 +99,7 @@ SENDER: Table[SenderInput] = MappingProxyType(
             _I.ACK: S.COMPLETING,
             _I.NAK: S.COMPLETING,
             _I.FINAL_YES: S.COMPLETED,
+            _I.FORGOTTEN: S.TRANSFERRING,
             _I.SILENCE: S.PENDING,
             **_SENDER_ENDS,
         },
