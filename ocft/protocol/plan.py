@@ -76,7 +76,7 @@ def chunk_size_for(
             transfer_id=transfer_id,
             sender=sender,
             recipient=recipient,
-            timestamp=10**13,
+            timestamp=10**13 - 1,  # 13 digits, until the year 2286
         )
         envelope = len(empty.model_dump_json(exclude_none=True).encode())
         json_bytes = (max_text - measure(MARKER)) // 4 * 3

@@ -43,7 +43,7 @@ from ocft.wire import (
 )
 
 _MOST_NAKS = 8  # of one chunk in a row: a 1.x sender repeats at once, for ever
-_RESUME_GRACE = 1.0  # seconds after a restart for what is on its way
+_RESUME_GRACE = 0.5  # seconds after a restart for what is on its way
 _PATIENCE_WITH_OURS = 4  # times the usual wait before we prod a sender that repeats by itself
 
 
@@ -89,6 +89,7 @@ class Receiver(Machine[ReceiverInput]):
         self._writing: set[int] = set()
         self._naks = 0
         self._answered_at: float | None = None  # when an ack or accept was last asked for
+        self._accepted_at: float | None = None  # when an accept left that nothing has answered
         self._offered_at: int | None = None  # the newest offer's timestamp, on the sender's clock
         self._reason = ""  # why it was rejected
 
@@ -203,6 +204,7 @@ class Receiver(Machine[ReceiverInput]):
     def written(self, index: int, now: float) -> None:
         """Note that a chunk is on disk and in the journal: now it may be acknowledged."""
         self._writing.discard(index)
+        self._accepted_at = None
         self._stored.add(index, index + 1)
         self._heard(now)
         self._naks = 0
@@ -285,7 +287,8 @@ class Receiver(Machine[ReceiverInput]):
         self._offered_at = timestamp
         match self.state:
             case TransferState.ACCEPTED | TransferState.TRANSFERRING | TransferState.COMPLETED:
-                if not self._has_just_answered(now):
+                # Offers that piled up while we were away need one answer, not one each.
+                if not self._is_recent(self._accepted_at, now):
                     self._answer(self._accept(), now)
             case TransferState.REJECTED:
                 self._send(Reject(reason=self._reason or "refused"), now)
@@ -323,7 +326,7 @@ class Receiver(Machine[ReceiverInput]):
 
     def _receive_duplicate(self, index: int, now: float) -> None:
         """Answer a chunk that is stored."""
-        if self._has_just_answered(now):
+        if self._is_recent(self._answered_at, now):
             return
         if index == self._due - 1 or self.state is TransferState.COMPLETED:
             index = self._due - 1
@@ -332,9 +335,9 @@ class Receiver(Machine[ReceiverInput]):
             self._answer(self._accept(), now)
         # A 1.x sender that is further behind is prodded when nothing new comes from it.
 
-    def _has_just_answered(self, now: float) -> bool:
+    def _is_recent(self, answered_at: float | None, now: float) -> bool:
         """Say whether an answer is so young that the sender may not have heard it yet."""
-        return self._answered_at is not None and (now - self._answered_at < self._timer.timeout / 2)
+        return answered_at is not None and now - answered_at < self._timer.timeout / 2
 
     def _refuse_chunk(self, index: int, reason: str, now: float) -> None:
         self._naks += 1
@@ -386,4 +389,6 @@ class Receiver(Machine[ReceiverInput]):
     def _answer(self, payload: Payload, now: float) -> None:
         """Send what makes the sender send, and remember when."""
         self._answered_at = now
+        if isinstance(payload, Accept):
+            self._accepted_at = now
         self._send(payload, now)
