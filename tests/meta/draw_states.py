@@ -1,0 +1,36 @@
+"""Draws docs/states.md from the state tables: `python -m tests.meta.draw_states`."""
+
+from enum import Enum
+from pathlib import Path
+
+from ocft.protocol.states import Table
+from ocft.protocol.wire1.states import RECEIVER, SENDER
+
+PAGE = Path(__file__).parents[2] / "docs" / "states.md"
+_HEAD = """# The states of a transfer
+
+Drawn from the tables in `ocft/protocol/wire1/states.py` by `python -m tests.meta.draw_states`; a test
+compares. Moves that stay in a state (repeats and late messages that change nothing) are left out.
+"""
+
+
+def page() -> str:
+    """Return the page as the tables have it."""
+    return "\n".join([_HEAD, _diagram("Sender", SENDER), _diagram("Receiver", RECEIVER)])
+
+
+def _diagram(title: str, table: Table[Enum]) -> str:
+    lines = [f"## {title}", "", "```mermaid", "stateDiagram-v2", "    [*] --> pending"]
+    for state, moves in table.items():
+        targets: dict[str, list[str]] = {}
+        for happened, target in moves.items():
+            if target is not state:
+                targets.setdefault(target.value, []).append(happened.value)
+        lines += [f"    {state.value} --> {to}: {', '.join(why)}" for to, why in targets.items()]
+        if not targets:
+            lines.append(f"    {state.value} --> [*]")
+    return "\n".join([*lines, "```", ""])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
