@@ -4,13 +4,14 @@ Together with the events of one's own manager they are one stream: no end is tol
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
 from ocft.errors import UnknownTransferError
 from ocft.events import (
     Event,
+    OfferSent,
     TransferAccepted,
     TransferCancelled,
     TransferCompleted,
@@ -34,7 +35,7 @@ class Following:
         journal: Where their rows are.
         transfer_ids: The transfers.
         tell: Takes their events.
-        is_changing: Whether they were just asked to change: a state from before is no end then.
+        asked: Those of them that were asked to change: what they were before is no end.
 
     Raises:
         UnknownTransferError: One of them is not in the journal.
@@ -46,13 +47,13 @@ class Following:
         transfer_ids: Sequence[TransferId],
         tell: Callable[[Event], None],
         *,
-        is_changing: bool = False,
+        asked: Collection[TransferId] = (),
     ) -> None:
         self.transfer_ids = list(transfer_ids)
         self._journal = journal
         self._tell = tell
         self._told = {transfer_id: self._row(transfer_id) for transfer_id in transfer_ids}
-        self._before = dict(self._told) if is_changing else {}
+        self._before = {transfer_id: self._told[transfer_id] for transfer_id in asked}
         self._over: set[TransferId] = set()
         self._version: int | None = None
         self._progress_at = 0.0
@@ -100,15 +101,26 @@ class Following:
 
     def _look_at(self, transfer_id: TransferId, *, ends_only: bool, is_progress_due: bool) -> None:
         info = self._row(transfer_id)
-        told = self._told[transfer_id]
+        told, self._told[transfer_id] = self._told[transfer_id], info
         if info.state.is_final:
             if info != self._before.get(transfer_id):
                 self._over.add(transfer_id)
                 self._tell(_end_of(info))
             return
         if ends_only:
-            self._told[transfer_id] = info
             return
+        if not told.chunk_size and info.chunk_size and info.direction is Direction.SEND:
+            self._tell(_offer_of(info))
+        if told.chunk_size == 0 < info.chunk_size:  # whoever drives has begun with it
+            self._tell(
+                OfferSent(
+                    transfer_id=info.id,
+                    peer_id=info.peer_id,
+                    at=info.updated_at,
+                    filename=info.filename,
+                    size=info.size,
+                )
+            )
         if info.state is not told.state and (event := _change_to(info)):
             self._tell(event)
         if info.bytes_done != told.bytes_done and is_progress_due:
@@ -121,9 +133,8 @@ class Following:
                     size=info.size,
                 )
             )
-        elif not is_progress_due:
-            info = replace(info, bytes_done=told.bytes_done)  # to be told with the next look
-        self._told[transfer_id] = info
+        elif not is_progress_due:  # the next look tells it
+            self._told[transfer_id] = replace(info, bytes_done=told.bytes_done)
 
     def _row(self, transfer_id: TransferId) -> TransferInfo:
         record = self._journal.get(transfer_id)
@@ -139,6 +150,17 @@ def _change_to(info: TransferInfo) -> Event | None:
     if info.state is TransferState.ACCEPTED and info.direction is Direction.RECEIVE:
         return TransferAccepted(transfer_id=info.id, peer_id=info.peer_id, at=info.updated_at)
     return None
+
+
+def _offer_of(info: TransferInfo) -> Event:
+    """Return the event of a transfer that someone began to drive."""
+    return OfferSent(
+        transfer_id=info.id,
+        peer_id=info.peer_id,
+        at=info.updated_at,
+        filename=info.filename,
+        size=info.size,
+    )
 
 
 def _end_of(info: TransferInfo) -> Event:

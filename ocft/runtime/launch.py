@@ -16,7 +16,7 @@ from ocft.errors import MessageTooLongError, error_for
 from ocft.ids import NodeId, TransferId, make_transfer_id
 from ocft.protocol import ChunkPlan, Patience, RangeSet, Receiver, Sender, chunk_size_for
 from ocft.runtime.pump import Surroundings
-from ocft.runtime.receiving import ReceivePump
+from ocft.runtime.receiving import ReceivePump, stored_chunks
 from ocft.runtime.sending import SendPump
 from ocft.storage import IncomingFile, Peers, Source, TransferRecord
 from ocft.transfers import Direction, TransferInfo, TransferState
@@ -85,8 +85,10 @@ class Launcher:
             record = self._recovered(record, incoming)
         if record.info.state is TransferState.COMPLETED:
             stored = _everything(record)
+        elif incoming is not None:
+            stored = stored_chunks(incoming, record)
         else:
-            stored = _chunks(incoming, record)
+            stored = RangeSet()
         return self._receive_pump(record, incoming, stored)
 
     def ended(self, record: TransferRecord) -> SendPump | ReceivePump:
@@ -280,13 +282,3 @@ def _offer(info: TransferInfo) -> Offer:
 
 def _everything(record: TransferRecord) -> RangeSet:
     return RangeSet([(0, record.info.total_chunks)])
-
-
-def _chunks(incoming: IncomingFile | None, record: TransferRecord) -> RangeSet:
-    """Return the chunks that are stored whole; the file knows byte ranges."""
-    size, chunk_size = record.info.size, record.info.chunk_size
-    chunks = RangeSet()
-    for first, end in incoming.ranges if incoming is not None else []:
-        last = record.info.total_chunks if end >= size else end // chunk_size
-        chunks.add(-(-first // chunk_size), last)
-    return chunks

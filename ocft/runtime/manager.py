@@ -366,9 +366,7 @@ class TransferManager:
             patience=self._patience,
             partial_dir=self._own_dir / "partial",
         )
-        self._engine = Engine(
-            launcher, self._admission, self._channel, sends_only=self._sends_only
-        )
+        self._engine = Engine(launcher, self._admission, self._channel, sends_only=self._sends_only)
         self._engine.start()
         if self._shares_journal:
             self._watching = loop.create_task(

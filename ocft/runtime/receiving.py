@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ocft.errors import OcftError, StorageError
-from ocft.protocol import Output, PublishFile, Receiver, Send, WriteChunk
+from ocft.protocol import Output, PublishFile, RangeSet, Receiver, Send, WriteChunk
 from ocft.runtime.pump import Pump, Surroundings
 from ocft.storage import IncomingFile, TransferRecord
 from ocft.transfers import TransferState
@@ -65,7 +65,7 @@ class ReceivePump(Pump[Receiver]):
             StorageError: The part file cannot be used.
         """
         if is_automatic:
-            self._incoming = self._open_file()
+            self._open()
         now = self._around.clock()
         self.machine.offered(now, timestamp=timestamp, is_automatic=is_automatic)
         self.settle()
@@ -78,7 +78,7 @@ class ReceivePump(Pump[Receiver]):
             StorageError: The part file cannot be used.
         """
         if self._incoming is None and self.is_undecided:
-            self._incoming = self._open_file()
+            self._open()
         self.machine.accept(self._around.clock())
         self.settle()
 
@@ -111,6 +111,10 @@ class ReceivePump(Pump[Receiver]):
             _log.warning("%s: not synced: %s", self.id, error)
         finally:
             incoming.close()
+
+    def _open(self) -> None:
+        self._incoming = self._open_file()
+        self.machine.restore(stored_chunks(self._incoming, self.record))
 
     def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:
         # Rows are written when the state changes, so a file that was just saved owes its ack.
@@ -203,3 +207,13 @@ class ReceivePump(Pump[Receiver]):
         if self._sync is not None:
             running, self._sync = self._sync, None
             await running
+
+
+def stored_chunks(incoming: IncomingFile, record: TransferRecord) -> RangeSet:
+    """Return the chunks that are stored whole; the file knows byte ranges."""
+    size, chunk_size = record.info.size, record.info.chunk_size
+    chunks = RangeSet()
+    for first, end in incoming.ranges:
+        last = record.info.total_chunks if end >= size else end // chunk_size
+        chunks.add(-(-first // chunk_size), last)
+    return chunks

@@ -104,7 +104,8 @@ class Sharing:
         self._journal = journal
         self._driver_path = state_dir / f"{channel}.lock"
         self._listener_path = state_dir / f"{channel}.listener.lock"
-        self._channel = channel
+        self.channel = channel
+        """The channel's name."""
         self._open_manager = open_manager
 
     @property
@@ -168,7 +169,8 @@ class Sharing:
             TransferTimeoutError: Nobody acted on the requests.
             UnknownTransferError: A transfer is not there, or was forgotten meanwhile.
         """
-        following = Following(self._journal, transfer_ids, tell, is_changing=bool(requests))
+        asked = {request.transfer_id for request in requests}
+        following = Following(self._journal, transfer_ids, tell, asked=asked)
         asking = _Asking(self._journal, following, requests)
         listener = ChannelLock(self._listener_path)
         try:
@@ -191,7 +193,7 @@ class Sharing:
             if drive is None:
                 return
             asking.ask()
-            look_at = now() + _MAKE_WAY_EVERY
+            look_at = now()
             while not following.is_over:
                 event = await drive.next_event(within=_LOOK_EVERY)
                 if event is not None:
@@ -227,7 +229,7 @@ class Sharing:
                 return lock
             await asyncio.sleep(_LOOK_EVERY / 2)
         raise ChannelHeldError(
-            f"Another process of this node listens on the channel {self._channel} already."
+            f"Another process of this node listens on the channel {self.channel} already."
         )
 
 

@@ -10,6 +10,7 @@ sent too early makes them begin again at chunk 0, so it only ever answers `compl
 from ocft.errors import (
     DigestMismatchError,
     OcftError,
+    TransferRejectedError,
     UnexpectedMessageError,
 )
 from ocft.events import (
@@ -91,7 +92,6 @@ class Receiver(Machine[ReceiverInput]):
         self._answered_at: float | None = None  # when an ack or accept was last asked for
         self._accepted_at: float | None = None  # when an accept left that nothing has answered
         self._offered_at: int | None = None  # the newest offer's timestamp, on the sender's clock
-        self._reason = ""  # why it was rejected
 
     @property
     def bytes_done(self) -> int:
@@ -109,6 +109,10 @@ class Receiver(Machine[ReceiverInput]):
     @property
     def _has_all(self) -> bool:
         return self._due >= self.plan.total
+
+    def restore(self, stored: RangeSet) -> None:
+        """Note the chunks that an earlier transfer of the same file left on disk."""
+        self._stored = stored
 
     def offered(self, now: float, *, timestamp: int, is_automatic: bool) -> None:
         """Take in the offer that this machine was made for.
@@ -171,7 +175,7 @@ class Receiver(Machine[ReceiverInput]):
             UnexpectedMessageError: It was decided before.
         """
         self._move(ReceiverInput.DECIDE_NO)
-        self._reason = reason
+        self.error = TransferRejectedError(reason)
         self._notify(
             TransferRejected(transfer_id=self._transfer_id, peer_id=self._peer_id, reason=reason)
         )
@@ -291,7 +295,7 @@ class Receiver(Machine[ReceiverInput]):
                 if not self._is_recent(self._accepted_at, now):
                     self._answer(self._accept(), now)
             case TransferState.REJECTED:
-                self._send(Reject(reason=self._reason or "refused"), now)
+                self._send(Reject(reason=str(self.error or "refused")), now)
             case TransferState.CANCELLED | TransferState.FAILED:
                 self._send(self._farewell(), now)
             case _:
@@ -305,7 +309,7 @@ class Receiver(Machine[ReceiverInput]):
         if self.state in (TransferState.FAILED, TransferState.CANCELLED):
             self._send(self._farewell(), now)
         elif self.state is TransferState.REJECTED:
-            self._send(Reject(reason=self._reason or "refused"), now)
+            self._send(Reject(reason=str(self.error or "refused")), now)
         elif index >= self.plan.total and not chunk.data:
             # A 1.x sender sends an empty chunk for an empty file, and one past the end when it
             # hears that nothing is missing: it goes on to `complete` when that is acknowledged.

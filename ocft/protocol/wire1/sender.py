@@ -333,7 +333,10 @@ class Sender(Machine[SenderInput]):
 
     def _receive_final_ack(self, *, received: bool, error: str, now: float) -> None:
         was_final = self.state.is_final
-        has_forgotten = error.startswith(_FORGOTTEN) and not self.keeps_chunks
+        # Of an empty file nothing can be forgotten, and there is no chunk to send again.
+        has_forgotten = (
+            error.startswith(_FORGOTTEN) and not self.keeps_chunks and self.plan.total > 0
+        )
         if has_forgotten and not was_final and self._begun_anew < _MOST_NEW_BEGINNINGS:
             self._begin_anew(now)
             return
