@@ -52,8 +52,8 @@ def chunk_size_for(
 ) -> int:
     """Return the largest chunk size whose texts fit a channel, at most `preferred`.
 
-    It is computed from the real envelope at the largest index, because ids differ in length by
-    dozens of characters: about 927 bytes fit 2,000 characters, 2,118 fit 4,096.
+    R-TXT-5. It is computed from the real envelope at the largest index, because ids differ in
+    length by dozens of characters: about 927 bytes fit 2,000 characters, 2,118 fit 4,096.
 
     Args:
         size: Bytes of the file.

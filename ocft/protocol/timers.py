@@ -27,7 +27,7 @@ class Patience:
 
 
 class RetransmissionTimer:
-    """The wait before something is sent again (RFC 6298), doubled each time in vain.
+    """The wait before something is sent again (RFC 6298, R-TIM-1), doubled each time in vain.
 
     A repeat never feeds the estimate: its answer may belong to the first copy (Karn's rule).
 

@@ -1,6 +1,6 @@
 """Whether an offer is taken, asked about, refused, or not even answered.
 
-Nothing is allocated, created or written from an offer's fields alone.
+R-TRU-3 to R-TRU-5: nothing is allocated, created or written from an offer's fields alone.
 """
 
 from collections.abc import Callable

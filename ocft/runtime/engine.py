@@ -163,7 +163,7 @@ class Engine:
             async for incoming in texts:
                 try:
                     await self._inbox.take(incoming.author, incoming.text)
-                except Exception:
+                except Exception:  # noqa: BLE001 - and it is logged
                     # One text must not make us deaf for all others.
                     _log.exception("a text could not be taken in")
 

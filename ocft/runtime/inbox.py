@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from ocft.errors import ChannelError, MalformedMessageError, OcftError
+from ocft.errors import ChannelError, MalformedMessageError, StorageError
 from ocft.events import MessageIgnored
 from ocft.ids import NodeId, TransferId
 from ocft.runtime.admission import MOST_LIVE, Admission, Decision, Load, Verdict
@@ -84,29 +84,36 @@ class Inbox:
             await asyncio.wait(self._refusals)
 
     async def _take_message(self, author: str, message: Message) -> None:
-        if message.recipient != self._around.node_id:
-            return self._ignore_message(message, "not-for-us")
-        if message.sender == self._around.node_id:
-            return self._ignore_message(message, "echo")
         peer = self._launcher.peers.find(message.sender)
-        known_as = peer.address if peer is not None and peer.address else message.sender
-        if author != known_as:
-            # Case R13: the text claims another sender than the platform does.
-            return self._ignore_message(message, "wrong-author", f"sent by {author!r}")
+        if reason := self._why_not_taken(author, message, peer):
+            self._ignore_message(message, reason, f"sent by {author!r}")
+            return
         pump = self._fleet.get(message.transfer_id)
         record = pump.record if pump else self._around.journal.get(message.transfer_id)
+        offer = message.payload if isinstance(message.payload, Offer) else None
         if record is None:
-            if isinstance(message.payload, Offer):
-                return self._take_offer(message, message.payload, peer)
-            return self._ignore_message(message, "unknown-transfer")
-        if record.info.peer_id != message.sender or record.channel != self._channel:
-            return self._ignore_message(message, "wrong-author", "another peer's transfer")
-        if pump is None:
-            return await self._take_late(record, message)
-        pump.receive(message)
-        if isinstance(message.payload, Offer) and isinstance(pump, ReceivePump):
-            self._reconsider(pump, message.payload, peer)
-        return None
+            if offer is None:
+                self._ignore_message(message, "unknown-transfer")
+            else:
+                self._take_offer(message, offer, peer)
+        elif record.info.peer_id != message.sender or record.channel != self._channel:
+            self._ignore_message(message, "wrong-author", "another peer's transfer")  # R-TRU-2
+        elif pump is None:
+            await self._take_late(record, message)
+        else:
+            pump.receive(message)
+            if offer is not None and isinstance(pump, ReceivePump):
+                self._reconsider(pump, offer, peer)
+
+    def _why_not_taken(self, author: str, message: Message, peer: TrustedPeer | None) -> str | None:
+        """Return why a message is none of ours, or None if it is."""
+        if message.recipient != self._around.node_id:
+            return "not-for-us"
+        if message.sender == self._around.node_id:
+            return "echo"
+        known_as = peer.address if peer is not None and peer.address else message.sender
+        # R-TRU-1, case R13: the text may claim another sender than the platform does.
+        return None if author == known_as else "wrong-author"
 
     def _take_offer(self, message: Message, offer: Offer, peer: TrustedPeer | None) -> None:
         decision = self._decide(offer, peer)
@@ -119,8 +126,9 @@ class Inbox:
                 try:
                     is_automatic = decision.verdict is Verdict.ACCEPT
                     self._begin(message, offer, is_automatic=is_automatic)
-                except OcftError as error:
+                except StorageError as error:
                     _log.error("%s: cannot be received: %s", message.transfer_id, error)
+                    self._around.journal.remove(message.transfer_id)
                     self._refuse(message, "The file cannot be stored")
 
     def _begin(self, message: Message, offer: Offer, *, is_automatic: bool) -> None:
@@ -146,7 +154,7 @@ class Inbox:
             pump.accept()
 
     def take_over(self, record: TransferRecord) -> None:
-        """Give a transfer the chunks of an earlier one of the same file from the same peer.
+        """Give a transfer the chunks of an earlier one of the same file and peer (R-RES-5).
 
         A 1.x sender that was restarted knows nothing of the earlier transfer: it offers the file
         again under a new id. One of ours continues under the old id, so only an earlier transfer

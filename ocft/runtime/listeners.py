@@ -59,7 +59,7 @@ class Listeners:
         for listener in self._functions.get(event.name, ()):
             try:
                 result = listener(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a listener is the owner's code
                 _log.exception("a listener for %s failed", event.name)
             else:
                 if inspect.iscoroutine(result):

@@ -85,6 +85,6 @@ class Outbox:
         self._is_busy = False
 
     async def _pace(self) -> None:
-        while (wait := self._bucket.wait_before(self._clock())) > 0:
+        while (wait := self._bucket.wait_before(self._clock())) > 0:  # noqa: ASYNC110 - time
             await asyncio.sleep(wait)
         self._bucket.take(self._clock())

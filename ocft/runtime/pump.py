@@ -2,8 +2,8 @@
 
 Two halves. *Taking in* is synchronous: the machine moves, pieces go to disk, the journal is
 written; when it returns, what was taken in survives a kill. *Carrying out* is a task of its own: it
-sends, reads, verifies, and wakes up at the machine's deadline. So an ack leaves only after its chunk
-is on disk, and a channel may forget a text as soon as it was taken in.
+sends, reads, verifies, and wakes up at the machine's deadline. So an ack leaves only after its
+chunk is on disk (R-ACK-1), and a channel may forget a text as soon as it was taken in.
 
 `SendPump` and `ReceivePump` add what is theirs: the source, and the file being received.
 """
@@ -119,7 +119,7 @@ class Pump(abc.ABC, Generic[MachineT]):
         self._save()
         self._wake.set()
 
-    def _make_durable(self, output: Output) -> bool:
+    def _make_durable(self, output: Output) -> bool:  # noqa: ARG002 - only receivers write
         """Carry out an output at once if it puts something on disk; say whether it did."""
         return False
 
@@ -202,7 +202,7 @@ class Pump(abc.ABC, Generic[MachineT]):
 
     async def _carry_out(self, output: Output) -> None:
         if not isinstance(output, Send):
-            raise AssertionError(f"{output} is not this pump's to carry out")
+            raise TypeError(f"{output} is not this pump's to carry out")
         await self._send(output.payload)
 
     async def _send(self, payload: Payload) -> bool:

@@ -1,10 +1,11 @@
 """Text <-> messages: finds ours in whatever the chat delivered, and writes the canonical form.
 
-A text is human text (no message), a :exc:`~ocft.errors.MalformedMessageError`, or messages;
-nothing else. Work is linear in the text's length, and the length is checked before anything is
-decoded. What platforms do to a text on the way is undone here, once for all of them: Slack sends
-the emoji back as `:link:` and escapes HTML, emoji may carry a variation selector, clients wrap
-lines, people quote and fence, Telegram bots address each other by a mention or a command.
+R-TXT-1 to R-TXT-4: a text is human text (no message), a
+:exc:`~ocft.errors.MalformedMessageError`, or messages; nothing else. Work is linear in the text's
+length, and the length is checked before anything is decoded. What platforms do to a text on the way
+is undone here, once for all of them: Slack sends the emoji back as `:link:` and escapes HTML, emoji
+may carry a variation selector, clients wrap lines, people quote and fence, Telegram bots address
+each other by a mention or a command.
 """
 
 import binascii
@@ -90,8 +91,11 @@ def _decode_base64_json(encoded: str) -> Message:
         data = binascii.a2b_base64(encoded + "=" * (-len(encoded) % 4), strict_mode=True)
         # json.loads and not pydantic's parser: that one takes the last of two equal keys, and so
         # would another reader of the same text take the first (hostile case J3).
-        fields = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
-        return Message.model_validate(fields)
+        # Decoded first, because json.loads takes UTF-16 and lone surrogates from bytes.
+        fields = json.loads(
+            data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
+        )
+        return Message.model_validate(fields, by_alias=True, by_name=False)
     except ValidationError as error:
         raise MalformedMessageError(_summary(error)) from None
     except (ValueError, RecursionError) as error:

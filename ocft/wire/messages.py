@@ -196,7 +196,9 @@ class Message(_WireModel):
         if message_type is None:  # the type is already reported as wrong
             raise ValueError("payload of an unknown type")
         model = PAYLOADS[message_type]
-        return value if isinstance(value, model) else model.model_validate(value)
+        if isinstance(value, model):
+            return value
+        return model.model_validate(value, by_alias=True, by_name=False)
 
 
 def make_message(

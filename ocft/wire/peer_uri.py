@@ -43,7 +43,8 @@ def parse_peer_uri(uri: str) -> PeerAddress:
     encoded = uri[len(_SCHEME) :].rstrip("=").rstrip("/")
     try:
         padded = encoded + "=" * (-len(encoded) % 4)
-        content = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        content = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
+        json.dumps(content, ensure_ascii=False).encode()  # fails for half of a surrogate pair
         node_id, secret = content["nodeId"], content["secret"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ConfigError("The peer URI is damaged. Copy it again, whole.") from None

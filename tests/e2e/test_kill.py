@@ -47,7 +47,7 @@ def test_a_transfer_survives_a_hundred_kills(tmp_path: Path) -> None:
     assert [path.name for path in arrived] == ["report.bin"]
     assert digest_of(arrived[0].read_bytes()) == digest_of(source.read_bytes())
     assert list((tmp_path / "bob" / ".ocft" / "partial").iterdir()) == []
-    stored = [line for line in logs["bob"].read_text().splitlines()]
+    stored = logs["bob"].read_text().splitlines()
     assert len(stored) == len(set(stored)), "a chunk was stored twice"
     sent = logs["alice"].read_text().splitlines()
     # Chunks that were under way when a side died are the only ones that go again.

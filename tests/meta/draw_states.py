@@ -9,8 +9,8 @@ from ocft.protocol.wire1.states import RECEIVER, SENDER
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _HEAD = """# The states of a transfer
 
-Drawn from the tables in `ocft/protocol/wire1/states.py` by `python -m tests.meta.draw_states`; a test
-compares. Moves that stay in a state (repeats and late messages that change nothing) are left out.
+Drawn from the tables in `ocft/protocol/wire1/states.py` by `python -m tests.meta.draw_states`;
+a test compares. Moves that stay in a state (repeats and late messages) are left out.
 """
 
 

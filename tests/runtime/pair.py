@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ocft import Event, TransferManager, TrustedPeer
 from ocft.channels import Channel, memory_channels
@@ -76,7 +76,7 @@ class Peer:
         async for event in self.bob.events():
             self.events.append(event)
 
-    async def __aenter__(self) -> "Peer":
+    async def __aenter__(self) -> Self:
         await asyncio.sleep(0)
         return self
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocft import TransferState, TrustedPeer
+from ocft.ids import NodeId, TransferId
 from ocft.testing import run
 from ocft.wire import (
     FINAL_ACK,
@@ -23,7 +24,6 @@ from ocft.wire import (
     encode,
     make_message,
 )
-from ocft.ids import NodeId, TransferId
 from tests.runtime.pair import DATA, EPOCH, Peer, make_offer, wall_clock
 
 CHUNKS = [DATA[first : first + 1024] for first in range(0, len(DATA), 1024)]
@@ -66,7 +66,9 @@ def test_a_1x_sender_is_answered_as_recorded(tmp_path: Path) -> None:
         pytest.param({"total_chunks": 7}, "does not fit", id="O5"),
         pytest.param({"total_chunks": 10**9}, "does not fit", id="O7"),
         pytest.param({"size": 2**52, "total_chunks": 2**31 - 1}, "too large", id="O3"),
-        pytest.param({"chunk_size": 2**40, "total_chunks": 1}, "Chunks too large", id="huge chunks"),
+        pytest.param(
+            {"chunk_size": 2**40, "total_chunks": 1}, "Chunks too large", id="huge chunks"
+        ),
         pytest.param(
             {"size": 101 << 20, "total_chunks": 101 << 10}, "File too large: 105906176", id="limit"
         ),
@@ -93,7 +95,9 @@ def test_offers_that_cannot_be_are_refused_with_a_reason(
         pytest.param({"secret": None}, id="O11 absent"),
         pytest.param({"secret": ""}, id="O11 empty"),
         pytest.param({"secret": "secret-of-carol"}, id="O11 another's"),
-        pytest.param({"secret": "secret-of-bo\N{LATIN SMALL LETTER B WITH STROKE}"}, id="O11 alike"),
+        pytest.param(
+            {"secret": "secret-of-bo\N{LATIN SMALL LETTER B WITH STROKE}"}, id="O11 alike"
+        ),
         pytest.param({"secret_ttl": int((EPOCH - 1) * 1000)}, id="O11 expired"),
         pytest.param({"secret_ttl": -1}, id="O11 negative"),
         pytest.param({"secret_ttl": 10**12}, id="O11 ten to the twelve"),

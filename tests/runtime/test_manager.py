@@ -64,7 +64,7 @@ def test_files_of_any_size_arrive(tmp_path: Path, size: int) -> None:
 
 def test_the_same_name_again_gets_a_number(tmp_path: Path) -> None:
     async def main() -> None:
-        async with two_managers(tmp_path) as (alice, bob):
+        async with two_managers(tmp_path) as (alice, _):
             for content in (b"one", b"two"):
                 transfer_id = await alice.send_file("bob", write_source(tmp_path, content))
                 await alice.wait(transfer_id)
@@ -195,7 +195,9 @@ def test_a_cancel_ends_both_sides_and_leaves_nothing(tmp_path: Path, who: str) -
                 await canceller.cancel_transfer(transfer_id)
 
     run(main())
-    assert [path for path in (tmp_path / "bob").rglob("*") if path.suffix in (".bin", ".part")] == []
+    assert [
+        path for path in (tmp_path / "bob").rglob("*") if path.suffix in (".bin", ".part")
+    ] == []
 
 
 def test_a_restart_of_both_sides_goes_on_from_the_stored_chunks(tmp_path: Path) -> None:

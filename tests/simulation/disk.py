@@ -20,7 +20,7 @@ from unittest import mock
 from ocft.storage import Database
 
 
-class Killed(BaseException):  # noqa: N818 - not an error: the process is gone
+class Killed(BaseException):
     """The machine's process was killed in the middle of something."""
 
 

@@ -5,15 +5,15 @@ import contextlib
 import logging
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ocft.errors import OcftError
 from ocft.events import ChunkReceived, ChunkSent
 from ocft.ids import TransferId
 from ocft.testing import Faults, run
-from ocft.transfers import Direction, TransferInfo, TransferState
-from tests.simulation.disk import Killed, watched_storage
+from ocft.transfers import Direction, TransferState
+from tests.simulation.disk import watched_storage
 from tests.simulation.reference import ReferenceNode
 from tests.simulation.world import Link, OurNode, note_tasks_of, wall_clock_ms
 
@@ -66,7 +66,6 @@ class Plan:
             sender_is_ours=pair != "from 1.x",
             receiver_is_ours=pair != "to 1.x",
         )
-
 
     @property
     def loses_nothing(self) -> bool:
@@ -126,7 +125,9 @@ class _Schedule:
             node.boot(self.link, self.plan.faults)
         helper = None
         if len(ours) == 1:
-            helper = asyncio.create_task(self._run_reference("bob" if ours[0] is self.alice else "alice"))
+            helper = asyncio.create_task(
+                self._run_reference("bob" if ours[0] is self.alice else "alice")
+            )
             await asyncio.sleep(0)
         if self.plan.sender_is_ours:
             await self._send(self.alice)
@@ -204,7 +205,9 @@ class _Schedule:
             for info in node.manager.get_resumable_transfers():
                 with contextlib.suppress(OcftError):
                     await node.run(
-                        lambda m=node.manager, i=info.id: asyncio.ensure_future(m.resume_transfer(i))
+                        lambda m=node.manager, i=info.id: asyncio.ensure_future(
+                            m.resume_transfer(i)
+                        )
                     )
 
     def _has_ended(self, node: OurNode) -> bool:
@@ -219,8 +222,7 @@ class _Schedule:
             if not all(self._has_ended(node) for node in ours):
                 continue
             if self.plan.has_small_disk and any(
-                node.manager is not None and node.manager.get_resumable_transfers()
-                for node in ours
+                node.manager is not None and node.manager.get_resumable_transfers() for node in ours
             ):
                 await self._resume_what_failed()
             elif self.plan.sender_is_ours or self.bob.files():

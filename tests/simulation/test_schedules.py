@@ -1,6 +1,7 @@
 """A thousand bad days, each from a seed: never a wrong file, never two, never a hang.
 
-`OCFT_SCHEDULES=100000 pytest tests/simulation` plays more, `OCFT_SEED=N OCFT_SCHEDULES=1` one again.
+`OCFT_SCHEDULES=100000 pytest tests/simulation` plays more schedules,
+`OCFT_SEED=N OCFT_SCHEDULES=1` replays one.
 """
 
 import os

@@ -43,9 +43,11 @@ from ocft.wire import (
     digests_match,
 )
 
-_MOST_NAKS = 8  # of one chunk in a row: a 1.x sender repeats at once, for ever
-_RESUME_GRACE = 0.5  # seconds after a restart for what is on its way
-_PATIENCE_WITH_OURS = 4  # times the usual wait before we prod a sender that repeats by itself
+_MOST_NAKS = 8  # R-NAK-1: of one chunk in a row; a 1.x sender repeats at once, for ever
+_RESUME_GRACE = 0.5  # R-RES-4: seconds after a restart for what is on its way
+_PATIENCE_WITH_OURS = (
+    4  # R-TIM-2: times the usual wait before we prod a sender that repeats by itself
+)
 
 
 class Receiver(Machine[ReceiverInput]):
@@ -206,7 +208,7 @@ class Receiver(Machine[ReceiverInput]):
                 raise UnexpectedMessageError(f"a receiver does not take {payload.type.value}")
 
     def written(self, index: int, now: float) -> None:
-        """Note that a chunk is on disk and in the journal: now it may be acknowledged."""
+        """Note that a chunk is on disk and in the journal: now it may be acknowledged (R-ACK-1)."""
         self._writing.discard(index)
         self._accepted_at = None
         self._stored.add(index, index + 1)
@@ -221,7 +223,7 @@ class Receiver(Machine[ReceiverInput]):
             )
         )
         if self._due > index:
-            # The last chunk without a gap: what is stored beyond it is not sent again.
+            # R-ACK-4: the last chunk without a gap; what is stored beyond it is not sent again.
             self._answer(Ack(index=self._due - 1, received=True), now)
         else:
             self._answer(self._accept(), now)
@@ -311,8 +313,8 @@ class Receiver(Machine[ReceiverInput]):
         elif self.state is TransferState.REJECTED:
             self._send(Reject(reason=str(self.error or "refused")), now)
         elif index >= self.plan.total and not chunk.data:
-            # A 1.x sender sends an empty chunk for an empty file, and one past the end when it
-            # hears that nothing is missing: it goes on to `complete` when that is acknowledged.
+            # R-ZER-2: a 1.x sender sends an empty chunk for an empty file, and one past the end
+            # when it hears that nothing is missing; `complete` follows the ack.
             self._answer(Ack(index=index, received=True), now)
         elif self._stored.covers(index, index + 1):
             self._receive_duplicate(index, now)
@@ -329,7 +331,7 @@ class Receiver(Machine[ReceiverInput]):
             self._outputs.append(WriteChunk(index, self.plan.offset(index), chunk.data, chunk.hash))
 
     def _receive_duplicate(self, index: int, now: float) -> None:
-        """Answer a chunk that is stored."""
+        """Answer a chunk that is stored (R-DUP-1)."""
         if self._is_recent(self._answered_at, now):
             return
         if index == self._due - 1 or self.state is TransferState.COMPLETED:

@@ -44,10 +44,12 @@ from ocft.wire import (
 )
 
 _LONGEST_OFFER_WAIT = 300.0  # seconds; a person decides, and every offer is a text in their chat
-_VAIN_REPEATS = 4  # before a silent peer is offered the file anew: it may have lost its memory
+_VAIN_REPEATS = (
+    4  # R-TIM-3: before a silent peer is offered the file anew: it may have lost its memory
+)
 _MOST_NAKS = 8  # of one chunk in a row
 _FORGOTTEN = "Missing chunk"  # how a 1.x receiver's final ack begins that lost chunks to an offer
-_MOST_NEW_BEGINNINGS = 2
+_MOST_NEW_BEGINNINGS = 2  # R-RES-6
 
 
 class Sender(Machine[SenderInput]):
@@ -132,8 +134,8 @@ class Sender(Machine[SenderInput]):
         if is_accepted:
             return
         if self.keeps_chunks is False:
-            # A 1.x receiver would forget its chunks at a new offer. The chunk that is due may have
-            # been sent before the restart and its ack be on the way: wait for it before repeating.
+            # R-RES-3: a 1.x receiver would forget its chunks at a new offer. The chunk that is due
+            # may have been sent before the restart and its ack be on the way: wait for it.
             all_sent = self._next >= self.plan.total
             self._move(SenderInput.ACCEPT_NONE if all_sent else SenderInput.ACCEPT_SOME)
             self._repeat_at = now + self._wait()
@@ -257,7 +259,7 @@ class Sender(Machine[SenderInput]):
         if keeps is None:
             keeps = accept.resume_from is not None
         if not keeps or first > self.plan.total:
-            first = 0
+            first = 0  # R-RES-2
         wanted = first < self.plan.total
         was_final = self.state.is_final
         self._move(SenderInput.ACCEPT_SOME if wanted else SenderInput.ACCEPT_NONE)
@@ -295,8 +297,8 @@ class Sender(Machine[SenderInput]):
     def _receive_ack(self, index: int, now: float) -> None:
         if index >= self._sent_before:
             raise UnexpectedMessageError("an ack for a chunk that was never sent")
-        # A receiver that keeps its chunks names the last one without a gap; a 1.x receiver the one
-        # that came, and may have forgotten those before it.
+        # R-ACK-4: a receiver that keeps its chunks names the last one without a gap; a 1.x receiver
+        # the one that came, and may have forgotten those before it.
         is_news = self.state is TransferState.TRANSFERRING and (
             index == self._next or (self.keeps_chunks is True and index > self._next)
         )
@@ -306,7 +308,7 @@ class Sender(Machine[SenderInput]):
         if was_final:
             self._repeat_farewell(now)
         if not is_news:
-            return  # a duplicate ack provokes nothing (the sorcerer's apprentice)
+            return  # R-ACK-3: a duplicate ack provokes nothing (the sorcerer's apprentice)
         self._next = index + 1
         self._naks = 0
         self._heard(now)

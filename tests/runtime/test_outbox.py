@@ -1,0 +1,129 @@
+"""One queue of texts a channel: paced, fair, control first."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+
+from ocft.channels import Channel, ChannelLimits, IncomingText
+from ocft.errors import ChannelError, MessageTooLongError, RateLimitedError
+from ocft.runtime.outbox import Outbox
+from ocft.testing import run
+
+
+class Recorder(Channel):
+    """Notes what is sent, and when."""
+
+    name = "recorder"
+
+    def __init__(
+        self, *, fault: Callable[[str], None] = lambda text: None, **limits: float
+    ) -> None:
+        self.limits = ChannelLimits(max_text=100, **limits)  # type: ignore[arg-type]
+        self.sent: list[tuple[float, str]] = []
+        self._fault = fault
+
+    async def send(self, to: str, text: str) -> None:
+        await asyncio.sleep(0)
+        self._fault(text)
+        self.sent.append((asyncio.get_running_loop().time(), text))
+
+    async def texts(self) -> AsyncGenerator[IncomingText, None]:
+        for text in ():
+            yield text
+
+    async def close(self) -> None:
+        """Close nothing."""
+
+
+def make_outbox(channel: Channel) -> Outbox:
+    return Outbox(channel, asyncio.get_running_loop().time)
+
+
+def test_texts_keep_the_pace_of_the_channel() -> None:
+    async def main() -> None:
+        channel = Recorder(texts_per_second=2, burst=2)
+        outbox = make_outbox(channel)
+        await asyncio.gather(*(outbox.send("bob", str(n), is_control=False) for n in range(5)))
+        assert [round(when, 3) for when, _ in channel.sent] == [0, 0, 0.5, 1, 1.5]
+
+    run(main())
+
+
+def test_control_goes_before_data_and_each_in_order() -> None:
+    async def main() -> None:
+        channel = Recorder(texts_per_second=1)
+        outbox = make_outbox(channel)
+        texts = [("d1", False), ("d2", False), ("c1", True), ("d3", False), ("c2", True)]
+        await asyncio.gather(*(outbox.send("bob", t, is_control=c) for t, c in texts))
+        assert [text for _, text in channel.sent] == ["d1", "c1", "c2", "d2", "d3"]
+
+    run(main())
+
+
+def test_a_rate_limit_is_waited_for_and_the_text_is_kept() -> None:
+    async def main() -> None:
+        limits = [RateLimitedError("slow down", retry_after=37.0)]
+
+        def limit(text: str) -> None:
+            if limits:
+                raise limits.pop()
+
+        channel = Recorder(fault=limit)
+        await make_outbox(channel).send("bob", "text", is_control=True)
+        assert channel.sent == [(pytest.approx(37.0, abs=0.01), "text")]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "retry_after", [-1.0, float("nan"), 1e9], ids=["X11 -1", "X11 nan", "X11 huge"]
+)
+def test_a_nonsensical_pause_is_bounded(retry_after: float) -> None:
+    async def main() -> None:
+        limits = [RateLimitedError("slow down", retry_after=retry_after)]
+
+        def limit(text: str) -> None:
+            if limits:
+                raise limits.pop()
+
+        channel = Recorder(fault=limit)
+        await make_outbox(channel).send("bob", "text", is_control=True)
+        assert channel.sent[0][0] <= 3601
+
+    run(main())
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), MessageTooLongError("too long")])
+def test_a_text_that_does_not_leave_is_reported_and_the_next_one_goes(error: Exception) -> None:
+    async def main() -> None:
+        def fail(text: str) -> None:
+            if text == "first":
+                raise error
+
+        channel = Recorder(fault=fail)
+        outbox = make_outbox(channel)
+        expected = MessageTooLongError if isinstance(error, MessageTooLongError) else ChannelError
+        with pytest.raises(expected):
+            await outbox.send("bob", "first", is_control=False)
+        await outbox.send("bob", "second", is_control=False)
+        assert [text for _, text in channel.sent] == ["second"]
+
+    run(main())
+
+
+def test_a_cancelled_sender_gives_its_turn_to_the_next() -> None:
+    async def main() -> None:
+        channel = Recorder(texts_per_second=1)
+        outbox = make_outbox(channel)
+        tasks = [
+            asyncio.create_task(outbox.send("bob", str(n), is_control=False)) for n in range(4)
+        ]
+        await asyncio.sleep(0.5)
+        tasks[1].cancel()  # paces
+        tasks[2].cancel()  # waits for its turn
+        await asyncio.wait(tasks)
+        await outbox.send("bob", "last", is_control=False)
+        assert [text for _, text in channel.sent] == ["0", "3", "last"]
+
+    run(main())
