@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, overload
 
 from ocft.channels import CallbackChannel, Channel, ChannelLimits, SendText
 from ocft.errors import (
@@ -299,6 +299,12 @@ class TransferManager:
                 raise ChannelClosedError("The transfer is not under way; start the manager again.")
             info = self.get_transfer(transfer_id)
         raise UnknownTransferError(f"No transfer has the id {transfer_id!r}.")
+
+    @overload
+    def on(self, event: str) -> Callable[[ListenerT], ListenerT]: ...
+
+    @overload
+    def on(self, event: str, listener: ListenerT) -> ListenerT: ...
 
     def on(
         self, event: str, listener: ListenerT | None = None

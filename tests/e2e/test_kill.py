@@ -4,6 +4,7 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_a_transfer_survives_a_hundred_kills(tmp_path: Path) -> None:
     for number in range(KILLS):
         # Every kill hits a transfer that has moved on since the one before, at a random moment.
         goal = _lines(logs["bob"]) + chance.randrange(5)
-        _wait_until(lambda goal=goal: _lines(logs["bob"]) >= goal or not nodes["bob"].is_alive())
+        _wait_until(partial(_has_come_to, goal, logs["bob"], nodes["bob"]))
         time.sleep(chance.random() * 0.01)
         victim = chance.choice(["alice", "bob"]) if number % 10 else "both"
         for name in nodes if victim == "both" else [victim]:
@@ -52,6 +53,10 @@ def test_a_transfer_survives_a_hundred_kills(tmp_path: Path) -> None:
     sent = logs["alice"].read_text().splitlines()
     # Chunks that were under way when a side died are the only ones that go again.
     assert len(sent) - len(set(sent)) <= KILLS
+
+
+def _has_come_to(goal: int, log: Path, node: ForkServerProcess) -> bool:
+    return _lines(log) >= goal or not node.is_alive()
 
 
 def _lines(path: Path) -> int:

@@ -43,5 +43,5 @@ def test_importing_ocft_loads_nothing_heavy() -> None:
 
 def test_a_public_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Nope"):
-        ocft.Nope  # noqa: B018
+        ocft.Nope  # type: ignore[attr-defined]  # noqa: B018
     assert "TransferManager" in dir(ocft)

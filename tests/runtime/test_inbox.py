@@ -5,10 +5,12 @@ Ids in brackets are those of the project's list of hostile inputs.
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ocft import TransferState, TrustedPeer
+from ocft.events import MessageIgnored
 from ocft.ids import NodeId, TransferId
 from ocft.testing import run
 from ocft.wire import (
@@ -75,7 +77,7 @@ def test_a_1x_sender_is_answered_as_recorded(tmp_path: Path) -> None:
     ],
 )
 def test_offers_that_cannot_be_are_refused_with_a_reason(
-    tmp_path: Path, changes: dict[str, int], reason: str
+    tmp_path: Path, changes: dict[str, Any], reason: str
 ) -> None:
     async def main() -> None:
         async with Peer(tmp_path) as alice:
@@ -104,7 +106,7 @@ def test_offers_that_cannot_be_are_refused_with_a_reason(
     ],
 )
 def test_an_offer_that_proves_nothing_waits_and_writes_nothing(
-    tmp_path: Path, changes: dict[str, object]
+    tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     async def main() -> None:
         async with Peer(tmp_path) as alice:
@@ -151,16 +153,15 @@ def test_auto_accept_takes_files_of_trusted_peers_only(tmp_path: Path) -> None:
     ],
 )
 def test_texts_that_are_not_from_the_peer_to_us_change_nothing(
-    tmp_path: Path, envelope: dict[str, str], reason: str
+    tmp_path: Path, envelope: dict[str, Any], reason: str
 ) -> None:
     async def main() -> None:
         async with Peer(tmp_path) as alice:
             await alice.say(make_offer(), **envelope)
             assert alice.payloads() == []
             assert alice.bob.list_transfers() == []
-            assert [event.reason for event in alice.events if event.name == "message-ignored"] == [
-                reason
-            ]
+            ignored = [event for event in alice.events if isinstance(event, MessageIgnored)]
+            assert [event.reason for event in ignored] == [reason]
 
     run(main())
 

@@ -16,8 +16,9 @@ def started(name: str = "xfer_1") -> TransferStarted:
 
 
 def acked(index: int) -> AckReceived:
-    names = {"transfer_id": TransferId("xfer_1"), "peer_id": NodeId("bob")}
-    return AckReceived(**names, index=index, bytes_done=0)
+    return AckReceived(
+        transfer_id=TransferId("xfer_1"), peer_id=NodeId("bob"), index=index, bytes_done=0
+    )
 
 
 def test_a_listener_hears_only_its_event() -> None:

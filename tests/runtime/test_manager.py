@@ -139,8 +139,7 @@ def test_transfers_share_a_slow_channel_fairly(tmp_path: Path) -> None:
 
 def test_an_offer_without_secret_waits_for_a_decision(tmp_path: Path) -> None:
     async def main() -> None:
-        options = {"trusted_peers": []}
-        async with two_managers(tmp_path, alice=options) as (alice, bob):
+        async with two_managers(tmp_path, alice={"trusted_peers": []}) as (alice, bob):
             offered = asyncio.Event()
             bob.on("offer-received", lambda event: offered.set())
             transfer_id = await alice.send_file("bob", write_source(tmp_path))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ocft.errors import OcftError
 from ocft.events import ChunkReceived, ChunkSent
-from ocft.ids import TransferId
+from ocft.ids import NodeId, TransferId
 from ocft.testing import Faults, run
 from ocft.transfers import Direction, TransferState
 from tests.simulation.disk import watched_storage
@@ -149,11 +149,11 @@ class _Schedule:
 
     async def _run_reference(self, name: str) -> None:
         """Run a 1.x node; its user sends again what did not arrive in ten minutes."""
-        other = {"alice": "bob", "bob": "alice"}[name]
+        other = NodeId({"alice": "bob", "bob": "alice"}[name])
         end = self.link.end(name)
         secrets = {"alice": "secret-of-alice", "bob": "secret-of-bob"}
-        self.reference = ReferenceNode(
-            node_id=name,
+        node = self.reference = ReferenceNode(
+            node_id=NodeId(name),
             secret=secrets[name],
             send_text=end.send,
             now_ms=wall_clock_ms,
@@ -162,12 +162,12 @@ class _Schedule:
 
         async def read() -> None:
             async for incoming in end.texts():
-                await self.reference.handle(incoming.text)
+                await node.handle(incoming.text)
 
         reading = asyncio.create_task(read())
         try:
             while name == "alice" and not self.bob.files():
-                await self.reference.send_file(other, NAME, self.data)
+                await node.send_file(other, NAME, self.data)
                 await asyncio.sleep(600)
             await reading
         finally:
