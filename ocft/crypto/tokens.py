@@ -18,5 +18,6 @@ def secrets_match(ours: str, theirs: str | None) -> bool:
     """
     if not ours or theirs is None:
         return False
-    # As bytes: compare_digest refuses non-ASCII text.
-    return hmac.compare_digest(ours.encode(), theirs.encode("utf-8", "surrogatepass"))
+    # As bytes: compare_digest refuses non-ASCII text. Any text is a secret, also a damaged one.
+    one, other = (text.encode("utf-8", "surrogatepass") for text in (ours, theirs))
+    return hmac.compare_digest(one, other)

@@ -111,16 +111,6 @@ class Following:
             return
         if not told.chunk_size and info.chunk_size and info.direction is Direction.SEND:
             self._tell(_offer_of(info))
-        if told.chunk_size == 0 < info.chunk_size:  # whoever drives has begun with it
-            self._tell(
-                OfferSent(
-                    transfer_id=info.id,
-                    peer_id=info.peer_id,
-                    at=info.updated_at,
-                    filename=info.filename,
-                    size=info.size,
-                )
-            )
         if info.state is not told.state and (event := _change_to(info)):
             self._tell(event)
         if info.bytes_done != told.bytes_done and is_progress_due:

@@ -33,6 +33,7 @@ Its argument is the manager's `sends_only`.
 _LOOK_EVERY = 0.1  # seconds between two looks at the journal or a lock
 _MAKE_WAY_EVERY = 0.25  # seconds between two looks whether somebody listens now
 _LISTENER_TRIES = 10  # another process's look at the lock takes microseconds
+_ASK_AGAIN_AFTER = 3.0  # seconds: who only sends drops what is asked about an offer
 _REQUEST_PATIENCE = 30.0  # seconds for whoever drives to act on what was asked
 _LAST_WORDS = 5.0  # seconds for what a transfer still has to say after its end
 
@@ -229,33 +230,42 @@ class Sharing:
                 return lock
             await asyncio.sleep(_LOOK_EVERY / 2)
         raise ChannelHeldError(
-            f"Another process of this node listens on the channel {self.channel} already."
+            f"Another process of this node listens on the channel {self.channel} already, "
+            "or receives a file there that was accepted."
         )
 
 
 class _Asking:
-    """Puts requests into the journal, once, and notices when nobody acts on them."""
+    """Puts requests into the journal, and notices when nobody acts on them."""
 
     def __init__(self, journal: Journal, following: Following, requests: Sequence[Request]) -> None:
         self._journal = journal
         self._following = following
         self._requests = list(requests)
-        self._asked_at: float | None = None
+        self._began_at: float | None = None
+        self._asked_at = 0.0
 
     def ask(self) -> None:
-        if self._asked_at is None:
-            for request in self._requests:
-                self._journal.ask(request.transfer_id, request.kind, request.argument)
-            self._asked_at = asyncio.get_running_loop().time()
+        if self._began_at is None:
+            self._ask_for(self._requests)
+            self._began_at = self._asked_at
 
     def check(self) -> None:
-        if self._asked_at is None or not self._following.unchanged:
+        now = asyncio.get_running_loop().time()
+        if self._began_at is None or now - self._asked_at < _ASK_AGAIN_AFTER:
             return
-        if asyncio.get_running_loop().time() - self._asked_at > _REQUEST_PATIENCE:
-            names = ", ".join(self._following.unchanged)
+        unchanged = self._following.unchanged
+        if unchanged and now - self._began_at > _REQUEST_PATIENCE:
             raise TransferTimeoutError(
-                f"Nothing happened with {names}. Whoever drives the channel may have said why."
+                f"Nothing happened with {', '.join(unchanged)}. "
+                "Whoever drives the channel may have said why."
             )
+        self._ask_for([one for one in self._requests if one.transfer_id in unchanged])
+
+    def _ask_for(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            self._journal.ask(request.transfer_id, request.kind, request.argument)
+        self._asked_at = asyncio.get_running_loop().time()
 
 
 def _is_held(path: Path) -> bool:

@@ -1,0 +1,157 @@
+"""The application `ocft`: global options, the commands, and how errors become exit statuses."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Final, cast
+
+import typer
+from typer.core import TyperGroup
+
+from ocft.cli import demo, doctor, listen, node, peers, send, transfers
+from ocft.cli.invocation import Invocation
+from ocft.cli.output import Output, ReaderGoneError, prepare_streams
+from ocft.errors import OcftError
+
+_USAGE: Final = 1
+_UNEXPECTED: Final = 3
+_READER_GONE: Final = 141  # 128 + SIGPIPE, as the shell reports other programs
+# Typer has its own copy of click since 0.2x, so this class has no address of its own.
+_UsageError: Final = cast("type[Exception]", typer.BadParameter.__bases__[0])
+
+
+class _Group(TyperGroup):
+    """The commands; `--json`, `--quiet` and `--verbose` may also stand behind one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move the global flags to where the parser expects them; what follows `--` stays."""
+        flags = [argument for argument in _before_dashes(args) if argument in _FLAGS]
+        end = args.index("--") if "--" in args else len(args)
+        rest = [argument for argument in args[:end] if argument not in _FLAGS]
+        return super().parse_args(ctx, [*flags, *rest, *args[end:]])
+
+
+_FLAGS: Final = frozenset({"--json", "--quiet", "--verbose"})
+
+app = typer.Typer(
+    name="ocft",
+    cls=_Group,
+    help="Send files to other nodes through the chat channels that you share.",
+    epilog="First steps: ocft init, then ocft export here and ocft import there. Or: ocft demo.",
+    # Without rich: a quick --help, and nothing to go wrong on narrow terminals.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+for topic in (node, peers, send, listen, transfers, doctor, demo):
+    topic.add_to(app)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if wanted:
+        from importlib.metadata import version
+
+        Output().data(f"ocft {version('ocft')}")
+        raise typer.Exit
+
+
+@app.callback(no_args_is_help=True)
+def _options(
+    context: typer.Context,
+    *,
+    home: Annotated[
+        str | None,
+        typer.Option("--home", metavar="DIR", help="Keep everything in this folder [OCFT_HOME]."),
+    ] = None,
+    is_json: Annotated[
+        bool, typer.Option("--json", help="Write events and results as lines of JSON.")
+    ] = False,
+    is_quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Write data and errors only.")
+    ] = False,
+    is_verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Write what happens inside, and tracebacks.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Write the version."
+        ),
+    ] = False,
+) -> None:
+    output = Output(is_json=is_json, is_quiet=is_quiet, is_verbose=is_verbose)
+    output.take_log()
+    invocation = Invocation(home=home, output=output)
+    context.obj = invocation
+    context.call_on_close(invocation.close)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status.
+
+    Args:
+        arguments: What follows the program's name; None: the process's.
+    """
+    prepare_streams()
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    is_verbose = any(argument in {"--verbose", "-v"} for argument in _before_dashes(arguments))
+    output = Output(is_json="--json" in _before_dashes(arguments))
+    try:
+        return _run(arguments, output, is_verbose=is_verbose)
+    except ReaderGoneError:
+        return _READER_GONE
+
+
+def _run(arguments: list[str], output: Output, *, is_verbose: bool) -> int:
+    from ocft.cli.stopping import Stopped
+
+    try:
+        command = typer.main.get_command(app)
+        status = command.main(arguments, prog_name="ocft", standalone_mode=False)
+    except Stopped as stop:
+        return output.error("INTERRUPTED", str(stop), stop.exit_status)
+    except typer.Abort:
+        return output.error("USAGE", "Nothing was typed in.", _USAGE)
+    except OcftError as error:
+        if is_verbose:
+            _print_traceback(output)
+        return output.error(error.code, str(error), error.exit_status)
+    except _UsageError as error:
+        return _refuse(error, output)
+    except ReaderGoneError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the top: nothing may end as a traceback
+        words = f"Unexpected {type(error).__name__}: {error}"
+        if is_verbose:
+            _print_traceback(output)
+        else:
+            words += " (--verbose shows where; please report it)"
+        return output.error("UNEXPECTED", words, _UNEXPECTED)
+    return status if isinstance(status, int) else 0
+
+
+def _refuse(error: Any, output: Output) -> int:
+    """Say what is wrong with a command line."""
+    if error.__class__.__name__ == "NoArgsIsHelpError":  # its text is the help
+        if output.is_json:
+            return output.error("USAGE", "No command was given; --help lists them.", _USAGE)
+        output.say(error.format_message())
+        return _USAGE
+    context = error.ctx
+    if context is not None:
+        output.say(context.get_usage())
+        output.say(f"Try '{context.command_path} --help'.")
+    return output.error("USAGE", error.format_message(), _USAGE)
+
+
+def _print_traceback(output: Output) -> None:
+    import traceback
+
+    if not output.is_json:
+        output.say(traceback.format_exc().rstrip())
+
+
+def _before_dashes(arguments: Sequence[str]) -> Iterator[str]:
+    for argument in arguments:
+        if argument == "--":
+            return
+        yield argument

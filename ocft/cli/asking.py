@@ -1,0 +1,59 @@
+"""Secrets and addresses that a command needs: from its arguments, stdin, environment or a prompt.
+
+Arguments are visible to every user of the machine while the command runs; the other three ways are
+not.
+"""
+
+import os
+import sys
+from typing import Any, Final
+
+import typer
+
+TAKES_SECRET: Final[dict[str, Any]] = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""How a command with a secret among its arguments is parsed: a secret may begin with a dash, and
+the parser's own complaints would repeat it."""
+
+_MAX_LENGTH = 16 * 1024  # characters
+
+
+def ask_for(argument: str | None, *, what: str, variable: str) -> str:
+    """Return a secret text.
+
+    Args:
+        argument: What the command line says; "-" is the first line of stdin.
+        what: What it is, for the prompt.
+        variable: The environment variable that may hold it.
+
+    Raises:
+        typer.BadParameter: It is nowhere, and there is nobody to ask.
+    """
+    if argument == "-":
+        text = sys.stdin.readline(_MAX_LENGTH) if sys.stdin is not None else ""
+        return _given(text, f"stdin holds no {what}.")
+    if argument is not None:
+        return _given(argument, f"The {what} is empty.")
+    if os.environ.get(variable):
+        return os.environ[variable]
+    if sys.stdin is not None and sys.stdin.isatty():
+        from getpass import getpass
+
+        return _given(getpass(f"{what}: "), f"The {what} is empty.")
+    raise typer.BadParameter(f"Give the {what} on stdin (-), in {variable}, or as an argument.")
+
+
+def refuse_extra(context: typer.Context) -> None:
+    """Refuse arguments that nobody takes without repeating them: one may be a secret.
+
+    Raises:
+        typer.BadParameter: There are some.
+    """
+    if context.args:
+        raise typer.BadParameter("Too many arguments, or an option that is not known.")
+
+
+def _given(text: str, complaint: str) -> str:
+    text = text.strip()
+    if not text:
+        raise typer.BadParameter(complaint)
+    return text

@@ -1,0 +1,74 @@
+"""Opens the node's channel and a manager for it, from the settings."""
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocft.cli.invocation import Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from ocft.config import Config, Home
+    from ocft.runtime import TransferManager
+    from ocft.runtime.sharing import Sharing
+
+
+def open_sharing(
+    invocation: Invocation, channel: str | None, *, auto_accept: bool = False
+) -> "Sharing":
+    """Return the channel as something to share with other processes; it is not opened yet.
+
+    Args:
+        invocation: The run of the command.
+        channel: Its name; None: the one in the settings.
+        auto_accept: Whether trusted peers may send without asking, whatever the settings say.
+
+    Raises:
+        UnknownAdapterError: There is no such channel.
+    """
+    from datetime import timedelta
+
+    from ocft.channels import find_adapter
+    from ocft.runtime import TransferManager
+    from ocft.runtime.sharing import Sharing
+
+    config, home = invocation.config, invocation.home
+    adapter = find_adapter(channel or config.channel)
+    ttl_hours = config.secret_ttl_hours
+
+    @asynccontextmanager
+    async def open_manager(sends_only: bool) -> "AsyncGenerator[TransferManager, None]":  # noqa: FBT001 - as `OpenManager` says
+        options = config.channels.get(adapter.name, {})
+        async with await adapter.open(config.node_id, options) as opened:
+            manager = TransferManager(
+                bot_id=config.node_id,
+                secret=config.secret,
+                download_dir=download_dir(config, home),
+                channel=opened,
+                secret_ttl=None if ttl_hours is None else timedelta(hours=ttl_hours),
+                auto_accept=auto_accept or config.auto_accept,
+                trusted_peers=invocation.peers,
+                max_file_size=config.max_file_size,
+                state_dir=home.state_dir,
+                shares_journal=True,
+                sends_only=sends_only,
+            )
+            try:
+                yield manager
+            finally:
+                await manager.close()
+
+    return Sharing(
+        invocation.journal,
+        state_dir=home.state_dir,
+        channel=adapter.name,
+        open_manager=open_manager,
+    )
+
+
+def download_dir(config: "Config", home: "Home") -> Path:
+    """Return where received files go."""
+    if config.download_dir is None:
+        return home.download_dir
+    return Path(config.download_dir).expanduser()

@@ -1,0 +1,123 @@
+"""Brings transfers to their end for a command, and says how they ended."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ocft.cli.invocation import Invocation
+from ocft.cli.reporter import Reporter
+from ocft.cli.terminal import printable
+from ocft.errors import (
+    ConfigError,
+    OcftError,
+    TransferCancelledError,
+    TransferRejectedError,
+    TransferTimeoutError,
+    UnknownTransferError,
+    error_for,
+)
+from ocft.ids import TransferId
+from ocft.transfers import TransferInfo, TransferState
+
+if TYPE_CHECKING:
+    from ocft.runtime.sharing import Sharing
+    from ocft.storage import Request
+
+
+def seconds_option(text: str) -> Any:
+    """Return the option `--timeout`."""
+    return typer.Option("--timeout", metavar="SECONDS", help=text)
+
+
+def require_seconds(timeout: float | None) -> None:
+    """Check what `--timeout` says.
+
+    Raises:
+        ConfigError: It is no positive number.
+    """
+    if timeout is not None and not 0 < timeout < float("inf"):
+        raise ConfigError("--timeout is a positive number of seconds.")
+
+
+def hint_for(transfer_ids: Sequence[TransferId]) -> str:
+    """Return how to go on with transfers that stay in the journal."""
+    ids = " ".join(printable(one) for one in transfer_ids)
+    return f"The transfer goes on with `ocft resume {ids}` or the next `ocft listen`."
+
+
+async def finish(
+    invocation: Invocation,
+    sharing: "Sharing",
+    transfer_ids: Sequence[TransferId],
+    *,
+    within: float | None,
+    goal: TransferState = TransferState.COMPLETED,
+    requests: Sequence["Request"] = (),
+    receives: bool = False,
+) -> list[TransferInfo]:
+    """Bring transfers to their end.
+
+    Args:
+        invocation: The run of the command.
+        sharing: Their channel.
+        transfer_ids: The transfers.
+        within: Seconds to wait at most.
+        goal: How they are to end.
+        requests: What is to be done with them first.
+        receives: Whether one of them comes in.
+
+    Returns:
+        What is known of them.
+
+    Raises:
+        OcftError: What ended the first that ended otherwise.
+        TransferTimeoutError: It took too long; they stay in the journal.
+    """
+    import asyncio
+
+    # The failure of a single one is what the command's error says.
+    with Reporter.of(invocation, tells_failures=len(transfer_ids) > 1) as reporter:
+        try:
+            async with asyncio.timeout(within):
+                await sharing.finish(
+                    transfer_ids, reporter.tell, requests=requests, receives=receives
+                )
+        except TimeoutError:
+            raise TransferTimeoutError(
+                f"Not done after {within:g} seconds. {hint_for(transfer_ids)}"
+            ) from None
+    infos = [_info(invocation, transfer_id) for transfer_id in transfer_ids]
+    for info in infos:
+        if info.state is not goal:
+            raise _error_of(info)
+    return infos
+
+
+def transfer_fields(info: TransferInfo) -> dict[str, Any]:
+    """Return what is known of a transfer, for JSON."""
+    return {
+        name: value.value if isinstance(value, Enum) else value
+        for name, value in asdict(info).items()
+    }
+
+
+def _info(invocation: Invocation, transfer_id: TransferId) -> TransferInfo:
+    record = invocation.journal.get(transfer_id)
+    if record is None:
+        raise UnknownTransferError(f"The transfer {transfer_id} was forgotten meanwhile.")
+    return record.info
+
+
+def _error_of(info: TransferInfo) -> OcftError:
+    reason = info.error or info.state.value
+    match info.state:
+        case TransferState.REJECTED:
+            return TransferRejectedError(f"{info.filename!r}: {reason}")
+        case TransferState.CANCELLED:
+            return TransferCancelledError(f"{info.filename!r}: {reason}")
+    error = error_for(info.error_code, reason)
+    hint = f" Go on with: ocft resume {info.id}" if info.is_resumable else ""
+    return type(error)(f"{info.filename!r}: {reason}{hint}")

@@ -1,0 +1,119 @@
+"""What one run of a command works with: its options, and the node's home, settings and journal."""
+
+import os
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import typer
+
+from ocft.cli.output import Output
+
+if TYPE_CHECKING:
+    from ocft.config import Config, Home
+    from ocft.storage import Database, Journal, PeerStore
+
+
+class Invocation:
+    """One run of a command; what it opens is closed when the command has ended.
+
+    Args:
+        home: What `--home` says.
+        output: Where the command writes.
+    """
+
+    def __init__(self, *, home: str | None, output: Output) -> None:
+        self.output = output
+        self._home_option = home
+        self._config: Config | None = None
+        self._open = ExitStack()
+
+    @classmethod
+    def of(cls, context: typer.Context) -> "Invocation":
+        """Return the invocation that a command belongs to."""
+        invocation = context.obj
+        if isinstance(invocation, cls):
+            return invocation
+        raise AssertionError("the application's callback has not run")
+
+    @cached_property
+    def home(self) -> "Home":
+        """The node's places."""
+        from ocft.config import find_home
+
+        return find_home(self._home_option, os.environ)
+
+    @property
+    def config(self) -> "Config":
+        """The node's settings.
+
+        Raises:
+            NotInitializedError: There is no node in this home.
+            ConfigError: The settings cannot be used.
+        """
+        if self._config is None:
+            from ocft.config import load_config
+
+            self.take_over_1_0()
+            self._config = load_config(self.home.config_file)
+        return self._config
+
+    def change_config(self, **changes: object) -> None:
+        """Change some settings and write them all.
+
+        Raises:
+            ConfigError: A value is not allowed.
+        """
+        self.save_config(self.config.changed(**changes))
+
+    def save_config(self, config: "Config") -> None:
+        """Write the settings."""
+        from ocft.config import save_config
+
+        self.home.make()
+        save_config(config, self.home.config_file)
+        self._config = config
+
+    def take_over_1_0(self) -> None:
+        """Take over the node of a 1.0 installation, if there is one and none of ours."""
+        from ocft.config import legacy_config_file, take_over_1_0
+
+        origin = legacy_config_file(self.home)
+        if origin is not None:
+            imported = take_over_1_0(self.home, origin)
+            self.output.say(
+                f"Took over the 1.0 node {imported.config.node_id} and its trusted peers"
+                f" ({len(imported.peers)}) from {origin}, which stays as it was."
+            )
+
+    @cached_property
+    def database(self) -> "Database":
+        """The journal's file, open.
+
+        Raises:
+            NotInitializedError: There is no node in this home.
+            JournalError: It cannot be opened.
+        """
+        from ocft.storage import Database
+
+        self.config  # noqa: B018 - no node, no journal
+        self.home.make()
+        return self._open.enter_context(Database(self.home.journal_file))
+
+    @cached_property
+    def journal(self) -> "Journal":
+        """The node's transfers."""
+        from ocft.storage import Journal
+
+        return Journal(self.database)
+
+    @cached_property
+    def peers(self) -> "PeerStore":
+        """The node's trusted peers."""
+        from ocft.storage import PeerStore
+
+        return PeerStore(self.database)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._open.close()

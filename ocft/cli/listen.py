@@ -1,0 +1,114 @@
+"""`ocft listen`: receives files, and sends what other commands record, until it is stopped."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ocft.cli.channel import open_sharing
+from ocft.cli.ending import require_seconds, seconds_option, transfer_fields
+from ocft.cli.invocation import Invocation
+from ocft.cli.reporter import Reporter
+from ocft.cli.stopping import Stopped, run
+from ocft.errors import TransferTimeoutError
+from ocft.events import (
+    Event,
+    TransferAccepted,
+    TransferCancelled,
+    TransferCompleted,
+    TransferFailed,
+    TransferResumed,
+)
+from ocft.ids import TransferId
+from ocft.transfers import Direction, TransferInfo
+
+if TYPE_CHECKING:
+    from ocft.runtime.sharing import Sharing
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("listen", epilog="Example: ocft listen --auto-accept")(listen)
+
+
+def listen(
+    context: typer.Context,
+    *,
+    channel: Annotated[
+        str | None, typer.Option("--channel", "--via", metavar="NAME", help="Where to listen.")
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after one file, with its exit status.")
+    ] = False,
+    auto_accept: Annotated[
+        bool, typer.Option("--auto-accept", help="Trusted peers need not be accepted.")
+    ] = False,
+    timeout: Annotated[
+        float | None, seconds_option("Listen so long; with --once, no file is status 5 then.")
+    ] = None,
+) -> None:
+    """Receive files until Ctrl-C; their paths go to stdout.
+
+    An offer of a peer that knows this node's secret is taken at once. Others wait for
+    `ocft accept` or `ocft reject`.
+    """
+    require_seconds(timeout)
+    invocation = Invocation.of(context)
+    sharing = open_sharing(invocation, channel, auto_accept=auto_accept)
+    try:
+        info = run(_listen_for(invocation, sharing, once=once, within=timeout))
+    except Stopped as stop:
+        # How this command is meant to end; a transfer that is under way goes on the next time.
+        stop.args = ("Stopped listening.",)
+        raise
+    invocation.output.result("listen", transfer=transfer_fields(info) if info else None)
+
+
+async def _listen_for(
+    invocation: Invocation, sharing: "Sharing", *, once: bool, within: float | None
+) -> TransferInfo | None:
+    import asyncio
+
+    try:
+        async with asyncio.timeout(within):
+            return await _listen(invocation, sharing, once=once)
+    except TimeoutError:
+        if once:
+            raise TransferTimeoutError(f"No file came within {within:g} seconds.") from None
+        return None
+
+
+async def _listen(invocation: Invocation, sharing: "Sharing", *, once: bool) -> TransferInfo | None:
+    def say_wait() -> None:
+        invocation.output.say("Another process is still sending; listening as soon as it is done.")
+
+    accepted: set[TransferId] = set()
+    with Reporter.of(invocation) as reporter:
+        async with sharing.listening(say_wait) as drive:
+            invocation.output.say(
+                f"Listening on {sharing.channel} as {invocation.config.node_id}. Ctrl-C ends it."
+            )
+            invocation.output.note(event="listening", channel=sharing.channel)
+            while True:
+                event = await drive.next_event()
+                if event is None:
+                    continue
+                reporter.tell(event)
+                if once and _is_end_of_file(event, accepted, drive.manager.get_transfer):
+                    return await drive.manager.wait(event.transfer_id)
+
+
+def _is_end_of_file(
+    event: Event,
+    accepted: set[TransferId],
+    find: Callable[[str], TransferInfo | None],
+) -> bool:
+    """Say whether an incoming file has ended that was accepted; a stranger's offer counts not."""
+    info = find(event.transfer_id)
+    if info is None or info.direction is not Direction.RECEIVE:
+        return False
+    if isinstance(event, TransferAccepted | TransferResumed):
+        accepted.add(event.transfer_id)
+    if isinstance(event, TransferFailed | TransferCancelled):
+        return event.transfer_id in accepted
+    return isinstance(event, TransferCompleted)

@@ -1,0 +1,140 @@
+"""Tells what happens to transfers: as lines of JSON, or to people as sentences and bars."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ocft.cli.bars import Bars, can_show_bars
+from ocft.cli.output import Output
+from ocft.cli.terminal import format_size, printable
+from ocft.events import (
+    Event,
+    OfferReceived,
+    OfferSent,
+    TransferAccepted,
+    TransferCancelled,
+    TransferCompleted,
+    TransferFailed,
+    TransferProgress,
+    TransferRejected,
+    TransferResumed,
+    TransferStarted,
+)
+from ocft.transfers import Direction, TransferInfo
+
+if TYPE_CHECKING:
+    from ocft.cli.invocation import Invocation
+
+
+class Reporter:
+    """Takes the events of one command.
+
+    Args:
+        output: Where it writes.
+        find: Returns what is known of a transfer.
+        name_of: Returns what the user calls a node.
+        tells_failures: Whether to say that one failed; else the command ends with those words.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        *,
+        find: Callable[[str], TransferInfo | None],
+        name_of: Callable[[str], str],
+        tells_failures: bool = True,
+    ) -> None:
+        self._output = output
+        self._find = find
+        self._name_of = name_of
+        self._tells_failures = tells_failures
+        is_seen = not (output.is_json or output.is_quiet) and can_show_bars()
+        self._bars = Bars() if is_seen else None
+
+    @classmethod
+    def of(cls, invocation: "Invocation", *, tells_failures: bool = True) -> Self:
+        """Return the reporter of a run of a command."""
+        from ocft.ids import NodeId, TransferId
+
+        def find(transfer_id: str) -> TransferInfo | None:
+            record = invocation.journal.get(TransferId(transfer_id))
+            return record.info if record is not None else None
+
+        def name_of(node_id: str) -> str:
+            peer = invocation.peers.find(NodeId(node_id))
+            return printable((peer.name if peer is not None else None) or node_id)
+
+        return cls(invocation.output, find=find, name_of=name_of, tells_failures=tells_failures)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def tell(self, event: Event) -> None:
+        """Take in one event."""
+        self._output.event(event)
+        if self._output.is_json:
+            return
+        info = self._find(event.transfer_id)
+        if info is None:
+            return  # a text that is no transfer's
+        self._move_bar(event, info)
+        words = self._words(event, info)
+        if isinstance(event, TransferCompleted) and info.direction is Direction.RECEIVE:
+            self._show_path(event.path)
+        is_failure = isinstance(event, TransferFailed | TransferRejected | TransferCancelled)
+        if words and (self._tells_failures or not is_failure):
+            self._output.say(words)
+
+    def _move_bar(self, event: Event, info: TransferInfo) -> None:
+        if self._bars is None:
+            return
+        if isinstance(event, TransferProgress):
+            self._bars.update(info.id, printable(info.filename), event.bytes_done, event.size)
+        elif isinstance(event, TransferStarted | TransferAccepted | TransferResumed):
+            self._bars.update(info.id, printable(info.filename), info.bytes_done, info.size)
+        elif info.state.is_final:
+            self._bars.remove(info.id)
+
+    def _show_path(self, path: str) -> None:
+        if self._bars is None:
+            self._output.path(path)
+        else:
+            # stdout may be the same terminal, and the cursor is in the middle of a bar.
+            with self._bars.hidden():
+                self._output.path(path)
+
+    def _words(self, event: Event, info: TransferInfo) -> str:
+        file = f"{printable(info.filename)} ({format_size(info.size)})"
+        peer = self._name_of(info.peer_id)
+        short_id = printable(info.id)
+        is_sending = info.direction is Direction.SEND
+        words = ""
+        match event:
+            case OfferSent():
+                words = f"Offered {file} to {peer}: {short_id}"
+            case OfferReceived(is_automatic=False):
+                words = f"{peer} offers {file}. Take it: ocft accept {short_id}"
+            case TransferAccepted():
+                words = f"Receiving {file} from {peer}: {short_id}"
+            case TransferResumed(bytes_done=count):
+                words = f"Going on with {file}: {format_size(count)} are there already."
+            case TransferCompleted(digest=digest):
+                done = f"Sent {file} to {peer}" if is_sending else f"Received {file} from {peer}"
+                words = f"{done}. SHA-256 {printable(digest)}"
+            case TransferFailed(reason=reason, is_resumable=is_resumable):
+                hint = f" Go on later: ocft resume {short_id}" if is_resumable else ""
+                words = f"{file} failed: {printable(reason)}{hint}"
+            case TransferRejected(reason=reason):
+                words = f"{file} was refused: {printable(reason)}"
+            case TransferCancelled(reason=reason):
+                words = f"{file} was cancelled: {printable(reason)}"
+        return words

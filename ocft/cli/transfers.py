@@ -1,0 +1,252 @@
+"""Commands about transfers: list them, decide about offers, go on with them, stop them."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ocft.cli.channel import open_sharing
+from ocft.cli.completion import complete_transfer
+from ocft.cli.ending import finish, hint_for, require_seconds, seconds_option, transfer_fields
+from ocft.cli.invocation import Invocation
+from ocft.cli.stopping import run
+from ocft.cli.terminal import format_size, printable, table
+from ocft.errors import UnknownTransferError, WrongStateError
+from ocft.ids import TransferId
+from ocft.transfers import Direction, TransferInfo, TransferState
+
+if TYPE_CHECKING:
+    from ocft.storage import RequestKind, TransferRecord
+
+_Ids = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID",
+        help="As `ocft transfers` shows it; the beginning is enough.",
+        autocompletion=complete_transfer,
+    ),
+]
+_NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Only record it; whoever drives the channel does it.")
+]
+_Timeout = Annotated[float | None, seconds_option("Wait so long at most.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("transfers", epilog="Example: ocft transfers --all")(transfers)
+    app.command("accept", epilog="Example: ocft accept xfer_k3J")(accept)
+    app.command("reject", epilog="Example: ocft reject xfer_k3J --reason 'too large'")(reject)
+    app.command("resume", epilog="Example: ocft resume xfer_k3J")(resume)
+    app.command("cancel", epilog="Example: ocft cancel xfer_k3J")(cancel)
+
+
+def transfers(
+    context: typer.Context,
+    *,
+    show_all: Annotated[
+        bool, typer.Option("--all", "-a", help="Also those that have ended for good.")
+    ] = False,
+) -> None:
+    """List transfers that are not over.
+
+    They are under way, wait for a decision, or can be resumed.
+    """
+    invocation = Invocation.of(context)
+    infos = [
+        record.info
+        for record in invocation.journal.records()
+        if show_all or not record.info.state.is_final or record.info.is_resumable
+    ]
+    invocation.output.result("transfers", transfers=[transfer_fields(info) for info in infos])
+    if not infos:
+        invocation.output.say("None." if show_all else "None; --all shows those that have ended.")
+        return
+    names = {peer.id: peer.name for peer in invocation.peers.all()}
+    rows = [
+        [
+            info.id,
+            "from" if info.direction is Direction.RECEIVE else "to",
+            names.get(info.peer_id) or info.peer_id,
+            info.filename,
+            format_size(info.size),
+            f"{100 * info.bytes_done // info.size if info.size else 100} %",
+            _state(info),
+        ]
+        for info in infos
+    ]
+    for line in table(("ID", "", "PEER", "FILE", "SIZE", "DONE", "STATE"), rows):
+        invocation.output.data(line)
+
+
+def accept(
+    context: typer.Context, ids: _Ids, *, no_wait: _NoWait = False, timeout: _Timeout = None
+) -> None:
+    """Take files that were offered, and wait until they are here."""
+    from ocft.storage import RequestKind
+
+    invocation = Invocation.of(context)
+    records = _find_all(invocation, ids)
+    for record in records:
+        _require_undecided(record.info)
+    _ask(invocation, "accept", RequestKind.ACCEPT, records, no_wait=no_wait, timeout=timeout)
+
+
+def reject(
+    context: typer.Context,
+    ids: _Ids,
+    *,
+    reason: Annotated[
+        str, typer.Option("--reason", help="What the sender is told.")
+    ] = "not wanted",
+) -> None:
+    """Refuse files that were offered."""
+    from ocft.storage import RequestKind
+
+    invocation = Invocation.of(context)
+    records = _find_all(invocation, ids)
+    for record in records:
+        _require_undecided(record.info)
+    _ask(
+        invocation,
+        "reject",
+        RequestKind.REJECT,
+        records,
+        argument=reason,
+        goal=TransferState.REJECTED,
+    )
+
+
+def resume(
+    context: typer.Context, ids: _Ids, *, no_wait: _NoWait = False, timeout: _Timeout = None
+) -> None:
+    """Go on with transfers that failed or were interrupted.
+
+    What is stored on the other side is not sent again.
+    """
+    from ocft.storage import RequestKind
+
+    invocation = Invocation.of(context)
+    records = _find_all(invocation, ids)
+    for record in records:
+        info = record.info
+        if info.state.is_final and not info.is_resumable:
+            raise WrongStateError(
+                f"The transfer {info.id} is {info.state.value} and cannot be resumed."
+            )
+        if info.direction is Direction.RECEIVE and info.state is TransferState.PENDING:
+            raise WrongStateError(f"The offer {info.id} waits for `ocft accept`.")
+    _ask(invocation, "resume", RequestKind.RESUME, records, no_wait=no_wait, timeout=timeout)
+
+
+def cancel(
+    context: typer.Context,
+    ids: _Ids,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="What the peer is told.")] = "cancelled",
+) -> None:
+    """Stop transfers; what was stored of them is thrown away."""
+    from ocft.storage import RequestKind
+
+    invocation = Invocation.of(context)
+    records = _find_all(invocation, ids)
+    for record in records:
+        info = record.info
+        if info.state.is_final and not info.is_resumable:
+            raise WrongStateError(f"The transfer {info.id} is {info.state.value} already.")
+    _ask(
+        invocation,
+        "cancel",
+        RequestKind.CANCEL,
+        records,
+        argument=reason,
+        goal=TransferState.CANCELLED,
+    )
+
+
+def _ask(
+    invocation: Invocation,
+    command: str,
+    kind: "RequestKind",
+    records: list["TransferRecord"],
+    *,
+    argument: str = "",
+    goal: TransferState = TransferState.COMPLETED,
+    no_wait: bool = False,
+    timeout: float | None = None,
+) -> None:
+    """Have something done with transfers, channel by channel, and see them to their end."""
+    from ocft.storage import Request, RequestKind
+
+    require_seconds(timeout)
+    done: list[TransferInfo] = []
+    for channel in dict.fromkeys(record.channel for record in records):
+        infos = [record.info for record in records if record.channel == channel]
+        sharing = open_sharing(invocation, channel)
+        requests = [
+            Request(info.id, kind, argument)
+            for info in infos
+            # One that was interrupted goes on as soon as somebody drives.
+            if kind is not RequestKind.RESUME or info.state.is_final
+        ]
+        ids = [info.id for info in infos]
+        if no_wait:
+            for request in requests:
+                invocation.journal.ask(request.transfer_id, request.kind, request.argument)
+            invocation.output.say(f"Recorded. {hint_for(ids)}")
+            done += infos
+            continue
+        done += run(
+            finish(
+                invocation,
+                sharing,
+                ids,
+                within=timeout,
+                goal=goal,
+                requests=requests,
+                receives=any(info.direction is Direction.RECEIVE for info in infos),
+            ),
+            when_stopped=f"Stopped. {hint_for(ids)}",
+        )
+    invocation.output.result(command, transfers=[transfer_fields(info) for info in done])
+
+
+def _find_all(invocation: Invocation, ids: list[str]) -> list["TransferRecord"]:
+    found = {}
+    for text in ids:
+        record = _find(invocation, text)
+        found[record.info.id] = record
+    return list(found.values())
+
+
+def _find(invocation: Invocation, text: str) -> "TransferRecord":
+    """Return the transfer with this id, or the only one whose id begins like this.
+
+    Raises:
+        UnknownTransferError: There is none, or more than one.
+    """
+    exact = invocation.journal.get(TransferId(text))
+    if exact is not None:
+        return exact
+    matches = [
+        record
+        for record in invocation.journal.records()
+        if text and record.info.id.startswith(text)
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        ids = ", ".join(printable(record.info.id) for record in matches[:5])
+        raise UnknownTransferError(f"{len(matches)} transfers begin with {text!r}: {ids}, ...")
+    raise UnknownTransferError(f"No transfer has the id {text!r}. `ocft transfers` lists them.")
+
+
+def _require_undecided(info: TransferInfo) -> None:
+    if info.direction is not Direction.RECEIVE or info.state is not TransferState.PENDING:
+        raise WrongStateError(f"The transfer {info.id} does not wait for a decision.")
+
+
+def _state(info: TransferInfo) -> str:
+    if info.state is TransferState.PENDING:
+        return "waits for you" if info.direction is Direction.RECEIVE else "offered"
+    word: str = info.state.value
+    return f"{word}, can be resumed" if info.is_resumable else word

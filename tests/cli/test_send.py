@@ -1,0 +1,105 @@
+"""`ocft.cli.send`: what is recorded, and what is not. The way of a file: tests/e2e/test_cli.py."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ocft
+
+
+@pytest.fixture
+def sender(node: Ocft) -> Ocft:
+    node("add-peer", "ocft_bob", "secret", "--name", "bob")
+    return node
+
+
+def recorded(sender: Ocft) -> list[dict[str, object]]:
+    listed: list[dict[str, object]] = sender("transfers", "--all", "--json").lines[0]["transfers"]
+    return listed
+
+
+def test_no_wait_writes_the_ids_of_what_was_recorded(sender: Ocft, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    done = sender("send", str(tmp_path / "a"), str(tmp_path / "b"), "--to", "bob", "--no-wait")
+    assert done.status == 0
+    assert done.out.split() == [info["id"] for info in recorded(sender)]
+    assert [info["filename"] for info in recorded(sender)] == ["a", "b"]
+    done = sender("send", str(tmp_path / "a"), "--to", "ocft_bob", "--no-wait", "--json")
+    assert done.lines == [{"result": "send", "transfers": [{"id": recorded(sender)[2]["id"]}]}]
+
+
+def test_one_wrong_name_records_nothing(sender: Ocft, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    done = sender("send", str(tmp_path / "a"), str(tmp_path / "nope"), "--to", "bob")
+    assert done.status == 2
+    assert recorded(sender) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["-", "--json", "-rf", "$(id)", "`id`", ";rm", "*", "~"],
+    ids=["G10-dash", "G10-json", *[f"N21-{n}" for n in ("rf", "sub", "tick", "semi", "star", "~")]],
+)
+def test_a_file_may_be_called_anything(
+    sender: Ocft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("content")
+    assert sender("send", "--to", "bob", "--no-wait", "--", name).status == 0
+    assert [info["filename"] for info in recorded(sender)] == [name]
+
+
+def test_a_name_that_is_no_utf_8_is_sent_and_shown(sender: Ocft, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.txt")
+    path.write_text("content")
+    assert sender("send", str(path), "--to", "bob", "--no-wait").status == 0
+    assert recorded(sender)[0]["local_path"] == str(path)
+    assert sender("transfers").status == 0
+
+
+def test_a_dash_needs_no_dashes_before_it(
+    sender: Ocft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sender("send", "-", "--to", "bob", "--no-wait").status == 2
+    (tmp_path / "-").write_text("content")
+    assert sender("send", "-", "--to", "bob", "--no-wait").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (["{file}", "--to", "nobody"], 4, "UNKNOWN_PEER"),
+        (["{file}", "--to", "*"], 4, "UNKNOWN_PEER"),
+        (["{file}", "--to", "BOB"], 4, "UNKNOWN_PEER"),
+        (["{file}", "--to", ""], 4, "UNKNOWN_PEER"),
+        (["{file}", "--to", "late"], 4, "TRUST_EXPIRED"),
+        (["{file}", "--to", "bob", "--channel", "../pigeon"], 1, "UNKNOWN_ADAPTER"),
+        (["{file}", "--to", "bob", "--timeout", "0"], 1, "CONFIG"),
+        (["{file}", "--to", "bob", "--timeout", "nan"], 1, "CONFIG"),
+        (["{file}", "--to", "bob", "--timeout", "0.2"], 5, "TRANSFER_TIMEOUT"),
+        (["/dev/null", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
+        (["/", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
+        (["", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
+    ],
+    ids=[
+        *["unknown", "G4-star", "G4-case", "G4-empty", "expired", "channel"],
+        *["zero", "nan", "time-out", "device", "folder", "empty"],
+    ],
+)
+def test_what_cannot_be_sent_is_a_stated_error(  # noqa: PLR0917 - three fixtures, three values
+    sender: Ocft,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: int,
+    code: str,
+) -> None:
+    (tmp_path / "file").write_text("x")
+    sender("add-peer", "ocft_late", "secret", "--name", "late", "--ttl", "1e-9")
+    file = str(tmp_path / "file")
+    done = sender("--json", "send", *[argument.format(file=file) for argument in arguments])
+    assert done.status == status
+    assert done.lines[-1]["error"]["code"] == code

@@ -1,0 +1,312 @@
+"""Planted faults: one line each, and the tests that must notice.
+
+A fault that survives is a missing test, or code that does nothing. Add one here when a bug was
+found that no test had noticed.
+"""
+
+from dataclasses import dataclass
+
+_SENDER = "ocft/protocol/wire1/sender.py"
+_RECEIVER = "ocft/protocol/wire1/receiver.py"
+_MACHINE = "ocft/protocol/wire1/machine.py"
+_STATES = "ocft/protocol/wire1/states.py"
+_CODEC = "ocft/wire/codec.py"
+_MESSAGES = "ocft/wire/messages.py"
+_INCOMING = "ocft/storage/incoming.py"
+_PARTIAL = "ocft/storage/partial.py"
+_NAMES = "ocft/storage/names.py"
+
+_MODEL = "tests/protocol/wire1/test_model.py"
+_TEST_SENDER = "tests/protocol/wire1/test_sender.py"
+_TEST_RECEIVER = "tests/protocol/wire1/test_receiver.py"
+_TEST_CODEC = "tests/wire/test_codec.py"
+_TEST_MESSAGES = "tests/wire/test_messages.py"
+_TEST_INCOMING = "tests/storage/test_incoming.py"
+_TEST_PARTIAL = "tests/storage/test_partial.py"
+_TEST_NAMES = "tests/storage/test_names.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One planted fault.
+
+    Args:
+        name: What is wrong then, in a few words.
+        file: The file, from the root of the repository.
+        old: Text that occurs once in the file.
+        new: What stands there instead.
+        tests: Each of these test files, or tests, must fail.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "every duplicate ack sends a chunk",
+        _SENDER,
+        "        if not is_news:\n            return  # R-ACK-3",
+        "        if False:\n            return  # R-ACK-3",
+        (_TEST_SENDER, _MODEL),
+    ),
+    Fault(
+        "an ack for a chunk that was never sent is believed",
+        _SENDER,
+        "        if index >= self._sent_before:",
+        "        if False:",
+        (_TEST_SENDER,),
+    ),
+    Fault(
+        "a final ack that says no is success",
+        _SENDER,
+        "SenderInput.FINAL_YES if received else SenderInput.FINAL_NO",
+        "SenderInput.FINAL_YES",
+        (_TEST_SENDER,),
+    ),
+    Fault(
+        "an accept beyond the end is believed",
+        _SENDER,
+        "        if not keeps or first > self.plan.total:",
+        "        if not keeps:",
+        (_TEST_SENDER,),
+    ),
+    Fault(
+        "a 1.x receiver is believed to keep its chunks",
+        _SENDER,
+        "            keeps = accept.resume_from is not None",
+        "            keeps = True",
+        (_TEST_SENDER,),
+    ),
+    Fault(
+        "an accept that was overtaken is followed",
+        _SENDER,
+        "        if self.accepted_at is not None and timestamp <= self.accepted_at:",
+        "        if self.accepted_at is not None and timestamp < 0:",
+        (_TEST_SENDER, _MODEL),
+    ),
+    Fault(
+        "a silent receiver is never offered the file anew",
+        _SENDER,
+        "        if self._vain > _VAIN_REPEATS:",
+        "        if False:",
+        (_TEST_SENDER,),
+    ),
+    Fault(
+        "damage is repeated for ever",
+        _SENDER,
+        "        self._naks += 1\n",
+        "        self._naks = 1\n",
+        (_TEST_SENDER,),
+    ),
+    Fault(
+        "a piece that comes too late is sent",
+        _SENDER,
+        "        if index != self._reading:",
+        "        if False:",
+        (_TEST_SENDER,),
+    ),
+    Fault(
+        "the answer to a repeat feeds the estimate",
+        _MACHINE,
+        "        if self._sent_at is not None and self._vain == 0:",
+        "        if self._sent_at is not None:",
+        (_TEST_SENDER,),
+    ),
+    Fault(
+        "the peer loses patience never",
+        _MACHINE,
+        "        return now >= min(self._idle_at, self._total_at)",
+        "        return now >= self._total_at",
+        (_TEST_SENDER, _TEST_RECEIVER),
+    ),
+    Fault(
+        "an ack leaves before its chunk is on disk",
+        _RECEIVER,
+        "            self._writing.add(index)\n",
+        "            self._answer(Ack(index=index, received=True), now)\n",
+        (_TEST_RECEIVER, _MODEL),
+    ),
+    Fault(
+        "a chunk is written without a look at its digest",
+        _RECEIVER,
+        "        elif not digests_match(digest_of(chunk.data), chunk.hash):",
+        "        elif False:",
+        (_TEST_RECEIVER, _MODEL),
+    ),
+    Fault(
+        "a chunk of any length is written",
+        _RECEIVER,
+        "        elif len(chunk.data) != self.plan.length(index):",
+        "        elif False:",
+        (_TEST_RECEIVER,),
+    ),
+    Fault(
+        "an ack hides a gap before it",
+        _RECEIVER,
+        "        if self._due > index:\n",
+        "        if True:\n",
+        (_TEST_RECEIVER,),
+    ),
+    Fault(
+        "a chunk is acknowledged by its own number, whatever is missing before it",
+        _RECEIVER,
+        "            self._answer(Ack(index=self._due - 1, received=True), now)\n        else:\n"
+        "            self._answer(self._accept(), now)\n\n    def published",
+        "            self._answer(Ack(index=index, received=True), now)\n        else:\n"
+        "            self._answer(Ack(index=index, received=True), now)\n\n    def published",
+        (_TEST_RECEIVER, _MODEL),
+    ),
+    Fault(
+        "a file is published with chunks missing",
+        _RECEIVER,
+        "        is_early = not self._has_all and not self.state.is_final",
+        "        is_early = False",
+        (_TEST_RECEIVER, _MODEL),
+    ),
+    Fault(
+        "every duplicate chunk is answered",
+        _RECEIVER,
+        "        if self._is_recent(self._answered_at, now):",
+        "        if False:",
+        (_TEST_RECEIVER,),
+    ),
+    Fault(
+        "another file may take the place of the one that was offered",
+        _RECEIVER,
+        "        if not self._is_same(offer):",
+        "        if False:",
+        (_TEST_RECEIVER,),
+    ),
+    Fault(
+        "the end while the file is named can be talked away",
+        _STATES,
+        "            _R.PEER_CANCELLED: S.COMPLETING,",
+        "            _R.PEER_CANCELLED: S.CANCELLED,",
+        ("tests/protocol/test_states.py", _TEST_RECEIVER),
+    ),
+    Fault(
+        "a text of any length is decoded",
+        _CODEC,
+        "    if len(text) > MAX_TEXT:",
+        "    if False:",
+        (_TEST_CODEC,),
+    ),
+    Fault(
+        "the last of two equal keys counts",
+        _CODEC,
+        "    if len(fields) != len(pairs):",
+        "    if False:",
+        (_TEST_CODEC,),
+    ),
+    Fault(
+        "wrapped lines are not joined",
+        _CODEC,
+        '        yield "".join(wrapped[0].split())',
+        "        yield wrapped[0]",
+        (_TEST_CODEC,),
+    ),
+    Fault(
+        "an error quotes the peer's value",
+        _CODEC,
+        """    return f"{place}: {first['msg']}\"""",
+        '    return f"{place}: {error}"',
+        (_TEST_CODEC,),
+    ),
+    Fault(
+        "data has several spellings",
+        _MESSAGES,
+        "    if (spare := len(data) % 3) and _encode_base64(data[-spare:]) != value[-4:]:",
+        "    if False:",
+        (_TEST_MESSAGES,),
+    ),
+    Fault(
+        "the journal knows of a piece before it is written",
+        _INCOMING,
+        "        self._part.write(offset, data)\n        self._journal.add_unsynced("
+        "self._id, offset, end, digest, at)\n",
+        "        self._journal.add_unsynced("
+        "self._id, offset, end, digest, at)\n        self._part.write(offset, data)\n",
+        (_TEST_INCOMING,),
+    ),
+    Fault(
+        "a power cut is not noticed",
+        _INCOMING,
+        "            is_whole = digests_match(digest_of(data), piece.digest)",
+        "            is_whole = True",
+        (_TEST_INCOMING,),
+    ),
+    Fault(
+        "the journal calls a piece synced before the disk has it",
+        _INCOMING,
+        "        self._part.sync()\n        self._journal.mark_synced(self._id, pieces)\n",
+        "        self._journal.mark_synced(self._id, pieces)\n        self._part.sync()\n",
+        (_TEST_INCOMING,),
+    ),
+    Fault(
+        "another content than the offered one is saved",
+        _INCOMING,
+        "        if not digests_match(self._part.digest(self._size), digest):",
+        "        if False:",
+        (_TEST_INCOMING,),
+    ),
+    Fault(
+        "a part file that was cut off counts as whole",
+        _INCOMING,
+        "            if end <= length:",
+        "            if True:",
+        (_TEST_INCOMING,),
+    ),
+    Fault(
+        "the link may reach the disk before the journal knows of it",
+        _INCOMING,
+        "        self._journal.save_publishing(self._id, str(path))",
+        "        pass",
+        (_TEST_INCOMING,),
+    ),
+    Fault(
+        "a file that is there is replaced",
+        _PARTIAL,
+        "        os.link(part, target, follow_symlinks=False)",
+        "        part.replace(target)",
+        (_TEST_PARTIAL,),
+    ),
+    Fault(
+        "a failed sync is forgotten",
+        _PARTIAL,
+        "        self._is_damaged = True",
+        "        self._is_damaged = False",
+        (_TEST_PARTIAL,),
+    ),
+    Fault(
+        "a backslash is part of a name",
+        _NAMES,
+        r'_SEPARATORS: Final = re.compile(r"[/\\]")',
+        r'_SEPARATORS: Final = re.compile(r"[/]")',
+        (_TEST_NAMES,),
+    ),
+    Fault(
+        "a name may begin with a dot",
+        _NAMES,
+        '_LEADERS: Final = (".", "-",',
+        '_LEADERS: Final = ("-",',
+        (_TEST_NAMES,),
+    ),
+    Fault(
+        "a device of Windows is a name",
+        _NAMES,
+        "or _DEVICE.fullmatch(device):",
+        "or False:",
+        (_TEST_NAMES,),
+    ),
+    Fault(
+        "what is invisible stays in a name",
+        _NAMES,
+        '    return _INVISIBLE.sub("", "".join(kept))',
+        '    return "".join(kept)',
+        (_TEST_NAMES,),
+    ),
+)
