@@ -48,7 +48,7 @@ if not TYPE_CHECKING:  # without the guard a type checker would accept `ocft.Nop
         "TrustedPeer": "ocft.storage",
     }
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> object:
         """Load a public name on first use."""
         if name not in _HOMES:
             raise AttributeError(f"module 'ocft' has no attribute {name!r}")
@@ -56,6 +56,6 @@ if not TYPE_CHECKING:  # without the guard a type checker would accept `ocft.Nop
         globals()[name] = value
         return value
 
-    def __dir__():
+    def __dir__() -> list[str]:
         """List the public names, loaded or not."""
         return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ocft.config import Config, Home
     from ocft.runtime import TransferManager
-    from ocft.runtime.sharing import Sharing
+    from ocft.runtime import Sharing
 
 
 def open_sharing(
@@ -31,7 +31,7 @@ def open_sharing(
 
     from ocft.channels import find_adapter
     from ocft.runtime import TransferManager
-    from ocft.runtime.sharing import Sharing
+    from ocft.runtime import Sharing
 
     config, home = invocation.config, invocation.home
     adapter = find_adapter(channel or config.channel)

@@ -23,7 +23,7 @@ from ocft.ids import TransferId
 from ocft.transfers import TransferInfo, TransferState
 
 if TYPE_CHECKING:
-    from ocft.runtime.sharing import Sharing
+    from ocft.runtime import Sharing
     from ocft.storage import Request
 
 

@@ -23,7 +23,7 @@ from ocft.ids import TransferId
 from ocft.transfers import Direction, TransferInfo
 
 if TYPE_CHECKING:
-    from ocft.runtime.sharing import Sharing
+    from ocft.runtime import Sharing
 
 
 def add_to(app: typer.Typer) -> None:

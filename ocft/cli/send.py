@@ -15,7 +15,7 @@ from ocft.errors import TrustExpiredError, WrongStateError
 from ocft.ids import NodeId, TransferId
 
 if TYPE_CHECKING:
-    from ocft.runtime.sharing import Sharing
+    from ocft.runtime import Sharing
     from ocft.storage import TrustedPeer
 
 
