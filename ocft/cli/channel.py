@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from ocft.config import Config, Home
-    from ocft.runtime import TransferManager
-    from ocft.runtime import Sharing
+    from ocft.runtime import Sharing, TransferManager
 
 
 def open_sharing(
@@ -30,8 +29,7 @@ def open_sharing(
     from datetime import timedelta
 
     from ocft.channels import find_adapter
-    from ocft.runtime import TransferManager
-    from ocft.runtime import Sharing
+    from ocft.runtime import Sharing, TransferManager
 
     config, home = invocation.config, invocation.home
     adapter = find_adapter(channel or config.channel)

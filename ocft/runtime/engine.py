@@ -58,6 +58,7 @@ class Engine:
         )
         self._queued: deque[TransferRecord] = deque()
         self._launching: dict[TransferId, TransferRecord] = {}
+        self._to_cancel: dict[TransferId, str] = {}  # why, for transfers that are being launched
         self._tasks: set[asyncio.Task[None]] = set()
         self.reading: asyncio.Task[None] | None = None
         """Hands the channel's texts on until the channel is closed, or raises its error."""
@@ -115,6 +116,10 @@ class Engine:
             UnknownTransferError: There is none with this id.
             WrongStateError: It has ended.
         """
+        if transfer_id in self._launching:
+            # Its source is being opened, perhaps read whole; it ends as soon as it is live.
+            self._to_cancel[transfer_id] = reason
+            return
         pump = self.fleet.get(transfer_id)
         if pump is None:
             record = self._record(transfer_id)
@@ -205,6 +210,9 @@ class Engine:
         finally:
             del self._launching[record.info.id]
         self.fleet.launch(pump)
+        reason = self._to_cancel.pop(record.info.id, None)
+        if reason is not None and not pump.machine.state.is_final:
+            pump.cancel(reason)
 
     def _launch_receiving(self, record: TransferRecord) -> None:
         pump: AnyPump
@@ -250,6 +258,11 @@ class Engine:
 
     def _undecided(self, transfer_id: TransferId) -> ReceivePump:
         pump = self.fleet.get(transfer_id)
+        if pump is None:
+            info = (record := self._record(transfer_id)).info
+            if info.direction is Direction.RECEIVE and info.state is TransferState.PENDING:
+                self._launch_receiving(record)  # who only sends had left it to a listener
+                pump = self.fleet.get(transfer_id)
         if isinstance(pump, ReceivePump) and pump.is_undecided:
             return pump
         state = self._record(transfer_id).info.state.value

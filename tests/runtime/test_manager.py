@@ -511,3 +511,15 @@ def test_the_accept_of_a_sender_of_ours_says_that_chunks_are_kept(tmp_path: Path
         assert heard[0] == Accept(ready=True, resume_from=0)
 
     run(main())
+
+
+def test_a_cancel_while_the_source_is_being_opened_is_not_lost(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with two_managers(tmp_path) as (alice, _):
+            transfer_id = await alice.send_file("bob", write_source(tmp_path))
+            await alice.cancel_transfer(transfer_id, "at once")
+            with pytest.raises(TransferCancelledError):
+                await alice.wait(transfer_id)
+
+    run(main())
+    assert not (tmp_path / "bob" / "report.bin").exists()
