@@ -179,7 +179,7 @@ PAYLOADS: dict[MessageType, type[Payload]] = {
 class Message(_WireModel):
     """One wire 1.0 message: the envelope with a payload of its type."""
 
-    version: Annotated[str, Field(pattern=r"\A1\.0\z")] = WIRE_1_VERSION
+    version: Annotated[str, Field(pattern=r"\A1\.0\z")]
     type: Annotated[MessageType, Strict(strict=False)]
     transfer_id: Annotated[TransferId, Field(pattern=r"\A[A-Za-z0-9_-]{1,64}\z")]
     sender: Annotated[NodeId, Field(alias="from", min_length=1, max_length=256)]
@@ -219,6 +219,7 @@ def make_message(
         timestamp: Milliseconds since the epoch.
     """
     return Message(
+        version=WIRE_1_VERSION,
         type=payload.type,
         transfer_id=transfer_id,
         sender=sender,

@@ -481,7 +481,7 @@ def test_a_crash_in_the_middle_of_handing_over_costs_bytes_but_never_makes_wrong
     incoming = IncomingFile.open(journal, later, parts, len(CONTENT))
     assert incoming.ranges == []
     _store(incoming, *range(5))
-    assert incoming.finish(WHOLE, parts.parent, "x").read_bytes() == CONTENT
+    assert incoming.finish(WHOLE, inbox, "x").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("transfer_id", ["../x", "", "a/b"])

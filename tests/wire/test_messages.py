@@ -218,6 +218,7 @@ def test_a_payload_of_another_type_is_refused(kind: str) -> None:  # case J13
             _refuse(fields_of(kind) | {"type": other})
     with pytest.raises(ValidationError):
         Message(
+            version="1.0",
             type=next(t for t in MessageType if t.value != kind),
             transfer_id=TransferId("xfer_1"),
             sender=NodeId("alice"),

@@ -304,22 +304,22 @@ class Receiver(Machine[ReceiverInput]):
                 pass  # nobody has decided yet, or the file is being named
 
     def _receive_chunk(self, chunk: Chunk, now: float) -> None:
-        self._move(ReceiverInput.CHUNK)
         index = chunk.index
+        if index >= self.plan.total and chunk.data:
+            raise UnexpectedMessageError("a chunk past the end of the file")
+        self._move(ReceiverInput.CHUNK)
         if self.state is TransferState.COMPLETING or index in self._writing:
             return
         if self.state in (TransferState.FAILED, TransferState.CANCELLED):
             self._send(self._farewell(), now)
         elif self.state is TransferState.REJECTED:
             self._send(Reject(reason=str(self.error or "refused")), now)
-        elif index >= self.plan.total and not chunk.data:
+        elif index >= self.plan.total:
             # R-ZER-2: a 1.x sender sends an empty chunk for an empty file, and one past the end
             # when it hears that nothing is missing; `complete` follows the ack.
             self._answer(Ack(index=index, received=True), now)
         elif self._stored.covers(index, index + 1):
             self._receive_duplicate(index, now)
-        elif index >= self.plan.total:
-            raise UnexpectedMessageError("a chunk past the end of the file")
         elif self.state is TransferState.COMPLETED:
             raise UnexpectedMessageError("a chunk that was never missing")
         elif len(chunk.data) != self.plan.length(index):
