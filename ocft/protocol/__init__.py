@@ -1,7 +1,6 @@
 """The machines: one side of one transfer each, without I/O and without a clock."""
 
 from ocft.protocol.plan import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, ChunkPlan, chunk_size_for
-from ocft.protocol.ranges import RangeSet
 from ocft.protocol.states import Table, next_state
 from ocft.protocol.timers import Patience
 from ocft.protocol.wire1 import (
@@ -23,7 +22,6 @@ __all__ = [
     "Output",
     "Patience",
     "PublishFile",
-    "RangeSet",
     "ReadChunk",
     "Receiver",
     "Send",

@@ -14,7 +14,8 @@ from pathlib import Path
 from ocft.channels import ChannelLimits
 from ocft.errors import MessageTooLongError, error_for
 from ocft.ids import NodeId, TransferId, make_transfer_id
-from ocft.protocol import ChunkPlan, Patience, RangeSet, Receiver, Sender, chunk_size_for
+from ocft.protocol import ChunkPlan, Patience, Receiver, Sender, chunk_size_for
+from ocft.ranges import RangeSet
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.receiving import ReceivePump, stored_chunks
 from ocft.runtime.sending import SendPump

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ocft.errors import OcftError, StorageError
-from ocft.protocol import Output, PublishFile, RangeSet, Receiver, Send, WriteChunk
+from ocft.protocol import Output, PublishFile, Receiver, Send, WriteChunk
+from ocft.ranges import RangeSet
 from ocft.runtime.pump import Pump, Surroundings
 from ocft.storage import IncomingFile, TransferRecord
 from ocft.transfers import TransferState

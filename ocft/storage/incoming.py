@@ -16,10 +16,10 @@ from typing import Final, Self
 
 from ocft.errors import DigestMismatchError, StorageError, TransferError
 from ocft.ids import TransferId
+from ocft.ranges import Range, RangeSet
 from ocft.storage.border import storage_errors
 from ocft.storage.journal import Journal, StoredPiece
 from ocft.storage.partial import PartialFile, finish_publication
-from ocft.storage.ranges import Range, add_range, covers, overlaps
 from ocft.storage.records import TransferRecord
 from ocft.storage.source import Source
 from ocft.wire import digest_of, digests_match
@@ -38,7 +38,7 @@ class IncomingFile:
         self._part = part
         self._size = size
         self._lock = threading.Lock()
-        self._ranges: list[Range] = []
+        self._ranges = RangeSet()
         self._unsynced: dict[StoredPiece, float] = {}  # each with the time when it was stored
         self._unsynced_bytes = 0  # asked for every piece, of which there can be thousands
         # Either this start made it, or one that ended before it could say what it had found.
@@ -76,7 +76,7 @@ class IncomingFile:
         missing = []
         for first, end in self._journal.synced(self._id):
             if end <= length:
-                add_range(self._ranges, first, end)
+                self._ranges.add(first, end)
             else:
                 missing.append((first, end))
         if missing:
@@ -93,19 +93,19 @@ class IncomingFile:
             self._part.sync()
             self._journal.mark_synced(self._id, whole)
         for piece in whole:
-            add_range(self._ranges, piece.first, piece.end)
+            self._ranges.add(piece.first, piece.end)
 
     @property
     def ranges(self) -> list[Range]:
         """The stored ranges, in as few as possible, sorted."""
         with self._lock:
-            return list(self._ranges)
+            return self._ranges.pairs()
 
     @property
     def bytes_stored(self) -> int:
         """How many bytes are stored."""
         with self._lock:
-            return sum(end - first for first, end in self._ranges)
+            return self._ranges.total()
 
     @property
     def unsynced_bytes(self) -> int:
@@ -139,14 +139,14 @@ class IncomingFile:
         if offset < 0 or end > self._size:
             raise StorageError(f"Bytes {offset} to {end} are not in a file of {self._size}.")
         with self._lock:
-            if covers(self._ranges, offset, end):
+            if self._ranges.covers(offset, end):
                 return
-            if overlaps(self._ranges, offset, end):
+            if self._ranges.overlaps(offset, end):
                 raise StorageError(f"Bytes {offset} to {end} are stored in part already.")
         self._part.write(offset, data)
         self._journal.add_unsynced(self._id, offset, end, digest, at)
         with self._lock:
-            add_range(self._ranges, offset, end)
+            self._ranges.add(offset, end)
             self._unsynced[StoredPiece(offset, end, digest)] = at
             self._unsynced_bytes += end - offset
 
@@ -193,7 +193,7 @@ class IncomingFile:
                 another one, and everything is forgotten, since nobody knows which piece is wrong.
             StorageError: The disk or the journal refused; what is stored is kept.
         """
-        if not covers(self.ranges, 0, self._size):
+        if self.bytes_stored < self._size:
             raise DigestMismatchError(
                 f"Only {self.bytes_stored} of {self._size} bytes arrived. Resume the transfer."
             )
@@ -238,7 +238,7 @@ class IncomingFile:
         """
         self._journal.forget_pieces(self._id)
         with self._lock:
-            self._ranges.clear()
+            self._ranges = RangeSet()
             self._unsynced.clear()
             self._unsynced_bytes = 0
         self._part.discard()

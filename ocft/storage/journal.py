@@ -8,8 +8,8 @@ from typing import Final
 
 from ocft.errors import UnknownTransferError
 from ocft.ids import TransferId
+from ocft.ranges import Range, RangeSet
 from ocft.storage.database import Database, readable, storable
-from ocft.storage.ranges import Range, coalesce
 from ocft.storage.records import COLUMNS, TransferRecord, from_row, to_row
 from ocft.transfers import TransferState
 
@@ -192,7 +192,7 @@ class Journal:
                 for piece in pieces
                 if _drop_piece(connection, transfer_id, piece)
             ]
-            for first, end in coalesce(moved):
+            for first, end in RangeSet(moved).pairs():
                 _add_synced(connection, transfer_id, first, end)
 
     def drop_unsynced(self, transfer_id: TransferId, pieces: Sequence[StoredPiece]) -> None:

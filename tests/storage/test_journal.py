@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ocft.errors import JournalError, UnknownTransferError
 from ocft.ids import NodeId, TransferId
+from ocft.ranges import RangeSet
 from ocft.storage import Database, Journal, Request, RequestKind, StoredPiece, TransferRecord
-from ocft.storage.ranges import coalesce
 from ocft.transfers import Direction, TransferInfo, TransferState
 
 MakeRecord = Callable[..., TransferRecord]
@@ -282,7 +282,7 @@ def test_the_ranges_are_the_set_of_what_was_stored(steps: list[tuple[str, set[in
                     unsynced, synced = set(), set()
         assert {piece.first // 5 for piece in journal.unsynced(ONE)} == unsynced
         ranges = journal.synced(ONE)
-        assert ranges == coalesce((5 * place, 5 * place + 5) for place in synced)
+        assert ranges == RangeSet((5 * place, 5 * place + 5) for place in synced).pairs()
         assert _bytes_done(journal) == 5 * len(synced | unsynced)
 
 

@@ -22,11 +22,11 @@ from ocft.events import (
     TransferResumed,
 )
 from ocft.ids import NodeId, TransferId
-from ocft.protocol.ranges import RangeSet
 from ocft.protocol.timers import Patience
 from ocft.protocol.wire1.machine import Machine
 from ocft.protocol.wire1.outputs import PublishFile, WriteChunk
 from ocft.protocol.wire1.states import RECEIVER, ReceiverInput
+from ocft.ranges import RangeSet
 from ocft.transfers import TransferState
 from ocft.wire import (
     FINAL_ACK,

@@ -9,13 +9,13 @@ from ocft.protocol import (
     Output,
     Patience,
     PublishFile,
-    RangeSet,
     ReadChunk,
     Receiver,
     Send,
     Sender,
     WriteChunk,
 )
+from ocft.ranges import RangeSet
 from ocft.transfers import TransferState
 from ocft.wire import Chunk, Message, Offer, Payload, digest_of, make_message
 

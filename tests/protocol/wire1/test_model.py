@@ -25,13 +25,13 @@ from ocft.protocol import (
     Output,
     Patience,
     PublishFile,
-    RangeSet,
     ReadChunk,
     Receiver,
     Send,
     Sender,
     WriteChunk,
 )
+from ocft.ranges import RangeSet
 from ocft.transfers import TransferState
 from ocft.wire import FINAL_ACK, Ack, Chunk, Complete, Message, Offer, Payload
 from tests.protocol.wire1.driving import ALICE, BOB, ID, chunk_of, message_of, offer_of

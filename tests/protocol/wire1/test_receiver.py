@@ -13,7 +13,8 @@ from ocft.errors import (
     UnexpectedMessageError,
 )
 from ocft.events import ChunkReceived
-from ocft.protocol import Patience, RangeSet, WriteChunk
+from ocft.protocol import Patience, WriteChunk
+from ocft.ranges import RangeSet
 from ocft.transfers import TransferState as S
 from ocft.wire import (
     FINAL_ACK,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ocft.protocol import RangeSet
+from ocft.ranges import RangeSet
 
 _pairs = st.tuples(st.integers(0, 40), st.integers(-3, 10)).map(lambda pair: (pair[0], sum(pair)))
 
@@ -30,6 +30,13 @@ def test_ranges_are_a_set(pairs: list[tuple[int, int]]) -> None:
 @given(st.lists(_pairs), _pairs)
 def test_what_is_covered_is_a_subset(pairs: list[tuple[int, int]], asked: tuple[int, int]) -> None:
     assert RangeSet(pairs).covers(*asked) == (_members([asked]) <= _members(pairs))
+
+
+@given(st.lists(_pairs), _pairs)
+def test_what_overlaps_has_a_number_in_common(
+    pairs: list[tuple[int, int]], asked: tuple[int, int]
+) -> None:
+    assert RangeSet(pairs).overlaps(*asked) == bool(_members([asked]) & _members(pairs))
 
 
 class RangesAsASet(RuleBasedStateMachine):

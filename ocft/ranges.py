@@ -1,7 +1,10 @@
-"""A set of numbers kept as ranges: bytes or chunks that are stored, acknowledged, or missing."""
+"""A set of numbers kept as ranges: the bytes or chunks that are stored."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+
+Range = tuple[int, int]
+"""The numbers from the first up to, and without, the second."""
 
 
 class RangeSet:
@@ -11,7 +14,7 @@ class RangeSet:
         ranges: Any ranges to start with; they may overlap and come in any order.
     """
 
-    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
+    def __init__(self, ranges: Iterable[Range] = ()) -> None:
         self._firsts: list[int] = []
         self._ends: list[int] = []
         for first, end in ranges:
@@ -37,6 +40,11 @@ class RangeSet:
         place = bisect_right(self._firsts, first) - 1
         return place >= 0 and self._ends[place] >= end
 
+    def overlaps(self, first: int, end: int) -> bool:
+        """Say whether any number of `[first, end)` is in the set."""
+        place = bisect_right(self._ends, first)
+        return first < end and place < len(self._firsts) and self._firsts[place] < end
+
     def first_missing(self) -> int:
         """Return the smallest number, from 0, that is not in the set."""
         return self._ends[0] if self._firsts and self._firsts[0] <= 0 else 0
@@ -45,6 +53,6 @@ class RangeSet:
         """Return how many numbers are in the set."""
         return sum(self._ends) - sum(self._firsts)
 
-    def pairs(self) -> list[tuple[int, int]]:
+    def pairs(self) -> list[Range]:
         """Return the ranges as `(first, end)` pairs, sorted."""
         return list(zip(self._firsts, self._ends, strict=True))
