@@ -282,6 +282,7 @@ _BY_CODE: dict[str, type[OcftError]] = {
     for error_type in (
         DigestMismatchError,
         FileTooLargeError,
+        JournalError,
         MessageTooLongError,
         NotEnoughSpaceError,
         SourceChangedError,

@@ -155,7 +155,8 @@ class MessageIgnored(Event):
     """A text with our marker was not acted upon; nothing changed."""
 
     reason: str
-    """Why, as one word: see `IgnoredReason` in `ocft.runtime.inbox`."""
+    """Why, as one word: malformed, not-for-us, echo, wrong-author, unknown-transfer, unexpected,
+    busy."""
     detail: str = field(default="", repr=False)
     """More words for a log; may quote the peer, never a secret."""
 

@@ -4,7 +4,7 @@ R-TRU-3 to R-TRU-5: nothing is allocated, created or written from an offer's fie
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Admission:
         wall_clock: Seconds since the epoch.
     """
 
-    secret: str
+    secret: str = field(repr=False)
     auto_accept: bool
     max_file_size: int
     download_dir: Path

@@ -7,7 +7,7 @@
 import asyncio
 import logging
 
-from ocft.errors import OcftError
+from ocft.errors import OcftError, StorageError
 from ocft.runtime.engine import Engine
 from ocft.storage import Journal, Request, RequestKind
 from ocft.transfers import Direction
@@ -26,18 +26,23 @@ async def watch_journal(journal: Journal, engine: Engine, channel: str) -> None:
     """
     seen: int | None = None
     while True:
-        version = journal.database.data_version()
-        if version != seen:
-            seen = version
-            for request in journal.take_requests(channel):
-                _carry_out(request, engine)
-            for record in journal.records(channel=channel, unfinished_only=True):
-                is_new = record.info.direction is Direction.SEND and not engine.knows(
-                    record.info.id
-                )
-                if is_new and not record.info.state.is_final:
-                    engine.enqueue(record)
+        try:
+            version = journal.database.data_version()
+            if version != seen:
+                _look(journal, engine, channel)
+                seen = version
+        except StorageError as error:
+            _log.warning("the journal cannot be read now: %s", error)  # and is tried again
         await asyncio.sleep(_LOOK_EVERY)
+
+
+def _look(journal: Journal, engine: Engine, channel: str) -> None:
+    for request in journal.take_requests(channel):
+        _carry_out(request, engine)
+    for record in journal.records(channel=channel, unfinished_only=True):
+        is_new = record.info.direction is Direction.SEND and not engine.knows(record.info.id)
+        if is_new and not record.info.state.is_final:
+            engine.enqueue(record)
 
 
 def _carry_out(request: Request, engine: Engine) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ocft.channels import Channel
-from ocft.errors import OcftError, UnexpectedMessageError, UnknownTransferError, WrongStateError
+from ocft.errors import ChannelError, OcftError, UnexpectedMessageError, UnknownTransferError, WrongStateError
 from ocft.events import TransferCompleted
 from ocft.ids import TransferId
 from ocft.runtime.admission import Admission
@@ -27,6 +27,7 @@ from ocft.transfers import Direction, TransferState
 from ocft.wire import Message
 
 _log = logging.getLogger(__name__)
+_READ_AGAIN_AFTER = 1.0  # seconds
 _MOST_SENDING = 16  # transfers to one peer at once; the others wait for their turn
 
 
@@ -164,6 +165,22 @@ class Engine:
         await self.fleet.close()
 
     async def _read(self) -> None:
+        """Hand texts on until the channel is closed; start again when it stumbles."""
+        while True:
+            try:
+                await self._read_once()
+            except ChannelError as error:
+                if not error.retryable:
+                    _log.error("the channel failed: %s", error)  # noqa: TRY400 - said in words
+                    raise
+                _log.warning("the channel stumbled: %s", error)
+            except OSError as error:
+                _log.warning("the channel stumbled: %s", error)
+            else:
+                return
+            await asyncio.sleep(_READ_AGAIN_AFTER)
+
+    async def _read_once(self) -> None:
         async with aclosing(self._channel.texts()) as texts:
             async for incoming in texts:
                 try:

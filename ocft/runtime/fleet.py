@@ -68,13 +68,6 @@ class Fleet:
         if not waiting:
             self._waiting.pop(transfer_id, None)
 
-    async def stop(self, transfer_id: TransferId) -> None:
-        """Stop a pump at once; what is stored stays."""
-        task = self._tasks.get(transfer_id)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
-
     async def close(self) -> None:
         """Stop all pumps; what is stored stays, and transfers go on after the next start."""
         self._is_closing = True

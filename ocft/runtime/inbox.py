@@ -191,6 +191,13 @@ class Inbox:
         info = record.info
         goes_on = Accept if info.direction is Direction.SEND else Offer
         if info.is_resumable and isinstance(message.payload, goes_on):
+            if isinstance(message.payload, Offer):
+                # It was accepted once; whether there is room for it can have changed.
+                peer = self._launcher.peers.find(message.sender)
+                decision = self._decide(message.payload, peer)
+                if decision.verdict is Verdict.REFUSE:
+                    self._refuse(message, decision.reason)
+                    return
             await self._resume(record, message)
         elif len(self._fleet) >= 2 * MOST_LIVE or not info.state.is_final:
             self._ignore_message(message, "busy")

@@ -48,10 +48,6 @@ class Listeners:
             raise ConfigError(f"There is no event {name!r}. There are: {', '.join(EVENTS)}.")
         self._functions.setdefault(name, []).append(listener)
 
-    def wants(self, name: str) -> bool:
-        """Return whether anybody listens to events of a name."""
-        return bool(self._streams) or name in self._functions
-
     def tell(self, event: Event) -> None:
         """Hand an event to everybody who wants it; what a listener raises is logged."""
         for stream in self._streams:

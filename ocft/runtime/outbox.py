@@ -71,7 +71,7 @@ class Outbox:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._pass_turn()  # it was ours already
-            else:
+            elif turn in queue:
                 queue.remove(turn)
             raise
 

@@ -109,14 +109,16 @@ class Pump(abc.ABC, Generic[MachineT]):
         self.settle()
 
     def settle(self) -> None:
-        """Do what must be durable before anything leaves; keep the rest for the task."""
+        """Do what must be durable before anything leaves or is told; keep the rest."""
+        rest: list[Output] = []
         while outputs := self.machine.outputs():
-            for output in outputs:
-                if isinstance(output, Notify):
-                    self._tell(output.event)
-                elif not self._make_durable(output):
-                    self._todo.append(output)
+            rest += [output for output in outputs if not self._make_durable(output)]
         self._save()
+        for output in rest:
+            if isinstance(output, Notify):
+                self._tell(output.event)
+            else:
+                self._todo.append(output)
         self._wake.set()
 
     def _make_durable(self, output: Output) -> bool:  # noqa: ARG002 - only receivers write

@@ -9,9 +9,9 @@ each other by a mention or a command.
 """
 
 import binascii
-import html
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import Final, Never
 
@@ -28,6 +28,9 @@ MAX_MESSAGES_IN_A_TEXT: Final = 16
 _WORD = "OCFT:"
 # Before the word: the emoji (perhaps with a variation selector), or Slack's name for it.
 _EMOJI = ("\N{LINK SYMBOL}", "\N{LINK SYMBOL}\N{VARIATION SELECTOR-16}", ":link:")
+# The HTML entities of what our texts are made of. Not html.unescape: it raises on long numbers.
+_ENTITY = re.compile(r"&(?:amp|equals|plus|sol|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
+_NAMED = {"amp": "&", "equals": "=", "plus": "+", "sol": "/"}
 _UNBROKEN = re.compile(r"\s*([A-Za-z0-9+/_-]+=*)")
 _WRAPPED = re.compile(r"[A-Za-z0-9+/_\s-]+=*")
 
@@ -53,7 +56,7 @@ def decode(text: str) -> tuple[Message, ...]:
     if len(text) > MAX_TEXT:
         raise MalformedMessageError(f"a text of {len(text)} characters; {MAX_TEXT} are the most")
     if "&" in text:
-        text = html.unescape(text)
+        text = _ENTITY.sub(_character_of, text)
     # Splitting at the word is ten times as fast as a search for the whole marker.
     before, *after = text.split(_WORD)
     bodies = []
@@ -64,6 +67,15 @@ def decode(text: str) -> tuple[Message, ...]:
     if len(bodies) > MAX_MESSAGES_IN_A_TEXT:
         raise MalformedMessageError(f"{len(bodies)} messages in one text")
     return tuple(_decode_body(body) for body in bodies)
+
+
+def _character_of(entity: re.Match[str]) -> str:
+    name = entity[0][1:-1]
+    if name in _NAMED:
+        return _NAMED[name]
+    number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+    is_character = 0 < number <= sys.maxunicode and not 0xD800 <= number <= 0xDFFF
+    return chr(number) if is_character else entity[0]
 
 
 def _decode_body(body: str) -> Message:

@@ -16,6 +16,17 @@ _INCOMING = "ocft/storage/incoming.py"
 _PARTIAL = "ocft/storage/partial.py"
 _NAMES = "ocft/storage/names.py"
 
+_PUMP = "ocft/runtime/pump.py"
+_RECEIVING = "ocft/runtime/receiving.py"
+_LAUNCH = "ocft/runtime/launch.py"
+_ENGINE = "ocft/runtime/engine.py"
+_INBOX = "ocft/runtime/inbox.py"
+_OUTBOX = "ocft/runtime/outbox.py"
+
+_SIMULATION = "tests/simulation/test_schedules.py"
+_TEST_MANAGER = "tests/runtime/test_manager.py"
+_TEST_INBOX = "tests/runtime/test_inbox.py"
+_TEST_OUTBOX = "tests/runtime/test_outbox.py"
 _MODEL = "tests/protocol/wire1/test_model.py"
 _TEST_SENDER = "tests/protocol/wire1/test_sender.py"
 _TEST_RECEIVER = "tests/protocol/wire1/test_receiver.py"
@@ -308,5 +319,64 @@ FAULTS: tuple[Fault, ...] = (
         '    return _INVISIBLE.sub("", "".join(kept))',
         '    return "".join(kept)',
         (_TEST_NAMES,),
+    ),
+    Fault(
+        "a chunk is acknowledged and not stored",
+        _RECEIVING,
+        "            self._incoming.store(\n                output.offset, output.data, output.digest,"
+        " self._around.wall_clock()\n            )",
+        "            pass",
+        (_SIMULATION,),
+    ),
+    Fault(
+        "a restart forgets that receivers differ",
+        _LAUNCH,
+        "            keeps_chunks=record.keeps_chunks,",
+        "            keeps_chunks=None,",
+        (_SIMULATION,),
+    ),
+    Fault(
+        "the end of a transfer is not written down",
+        _PUMP,
+        "        return self.machine.state is not self.record.info.state",
+        "        return not self.machine.state.is_final and "
+        "self.machine.state is not self.record.info.state",
+        (_TEST_MANAGER,),
+    ),
+    Fault(
+        "a file that had its name already is received again",
+        _LAUNCH,
+        "        path = incoming.recover(record)",
+        "        path = None",
+        (_SIMULATION,),
+    ),
+    Fault(
+        "interrupted receptions are left alone",
+        _ENGINE,
+        "            elif not self._sends_only:\n                self._launch_receiving(record)\n"
+        "        self.reading",
+        "        self.reading",
+        (_SIMULATION,),
+    ),
+    Fault(
+        "the word of a text about its sender is believed",
+        _INBOX,
+        'return None if author == known_as else "wrong-author"',
+        "return None",
+        (_TEST_INBOX,),
+    ),
+    Fault(
+        "another peer may speak for a transfer",
+        _INBOX,
+        "record.info.peer_id != message.sender or ",
+        "",
+        (_TEST_INBOX,),
+    ),
+    Fault(
+        "chunks go before control messages",
+        _OUTBOX,
+        "for queue in (self._control, self._data):",
+        "for queue in (self._data, self._control):",
+        (_TEST_OUTBOX,),
     ),
 )

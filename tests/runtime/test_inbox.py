@@ -394,3 +394,42 @@ def test_secrets_are_in_no_event_error_or_repr(
 
     run(main())
     assert "secret-of" not in caplog.text
+
+
+@pytest.mark.parametrize("recoverable", [True, False])
+def test_a_stranger_cannot_resume_what_nobody_accepted(tmp_path: Path, recoverable: bool) -> None:
+    async def main() -> None:
+        async with Peer(tmp_path) as alice:
+            as_mallory: dict[str, Any] = {"sender": "mallory", "author": "mallory"}
+            await alice.say(make_offer(secret=None), **as_mallory)
+            error = Error(code="OOPS", message="again", recoverable=recoverable)
+            await alice.say(error, **as_mallory)
+            for payload in [make_offer(secret=None), chunk(0), COMPLETE]:
+                await alice.say(payload, **as_mallory)
+            (info,) = alice.bob.list_transfers()
+            assert info.state is TransferState.FAILED
+            assert not info.is_resumable
+
+    run(main())
+    assert files(tmp_path) == []
+
+
+def test_a_long_number_as_an_entity_is_no_crash(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Peer(tmp_path) as alice:
+            assert not await alice.bob.handle_message("x", "OCFT: &#" + "1" * 5000 + ";")
+            text = "\N{LINK SYMBOL}OCFT:&#" + "1" * 5000 + ";"
+            assert await alice.bob.handle_message("x", text)
+
+    run(main())
+
+
+def test_a_megabyte_of_reasons_is_cut(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Peer(tmp_path) as alice:
+            await alice.say(make_offer())
+            await alice.say(Error(code="X", message="x" * 1_000_000, recoverable=True))
+            (info,) = alice.bob.list_transfers()
+            assert len(info.error or "") < 500
+
+    run(main())

@@ -61,7 +61,8 @@ class ReferenceNode:
     receiving: dict[TransferId, _Receiving] = field(default_factory=dict)
     saved: dict[str, bytes] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
-    chunks_sent: list[tuple[TransferId, int]] = field(default_factory=list)
+    stored: list[int] = field(default_factory=list)
+    """The chunks that came, in order, those that came twice included."""
 
     async def send_file(self, peer: NodeId, name: str, data: bytes) -> TransferId:
         transfer_id = make_transfer_id()
@@ -131,7 +132,6 @@ class ReferenceNode:
     async def _send_chunk(self, transfer_id: TransferId, index: int) -> None:
         sending = self.sending[transfer_id]
         data = sending.data[index * sending.chunk_size :][: sending.chunk_size]
-        self.chunks_sent.append((transfer_id, index))
         chunk = Chunk(index=index, data=data, hash=hashlib.sha256(data).hexdigest())
         await self._say(transfer_id, sending.peer, chunk)
 
@@ -160,6 +160,7 @@ class ReferenceNode:
         is_right = hashlib.sha256(chunk.data).hexdigest() == chunk.hash
         if is_right:
             receiving.chunks[chunk.index] = chunk.data
+            self.stored.append(chunk.index)
         error = None if is_right else "Hash mismatch"
         await self._say(transfer_id, peer, Ack(index=chunk.index, received=is_right, error=error))
 

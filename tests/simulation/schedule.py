@@ -251,6 +251,10 @@ class _Schedule:
 
     def _judge_waste(self) -> None:
         """On a channel that loses nothing, what is stored is never sent to a node that is up."""
+        if self.reference is not None and len(set(self.reference.stored)) < len(
+            self.reference.stored
+        ):
+            raise AssertionError(f"a 1.x node got chunks twice: {self.reference.stored}")
         stored: dict[int, float] = {}
         for event in self.bob.events:
             if isinstance(event, ChunkReceived):

@@ -18,6 +18,9 @@ from ocft.protocol.wire1.outputs import Notify, Output, Send
 from ocft.transfers import TransferState
 from ocft.wire import Error, Offer, Payload
 
+LONGEST_WORDS = 300
+"""Characters of a reason, ours or the peer's: it is stored, shown, and has to fit into a chat."""
+
 CANCELLED_CODE = "CANCELLED"
 """The `code` of an error message that is no failure but somebody's will."""
 
@@ -137,25 +140,26 @@ class Machine(Generic[Input]):
     def _is_out_of_patience(self, now: float) -> bool:
         return now >= min(self._idle_at, self._total_at)
 
-    def _end_by_timeout(self, now: float, *, is_resumable: bool = True) -> None:
+    def _end_by_timeout(self, now: float) -> None:
         if now >= self._total_at:
             said = f"The transfer took longer than {self._patience.total:.0f} seconds."
         else:
             said = f"The peer did not answer for {self._idle_limit:.0f} seconds."
-        self._end_by_failure(TransferTimeoutError(said), is_resumable=is_resumable)
+        self._end_by_failure(TransferTimeoutError(said), is_resumable=True)
         self._send(self._farewell(), now)
 
     def _end_by_peer(self, payload: Error, *, failed: Input, cancelled: Input) -> None:
         """End as an error message says."""
         was_final = self.state.is_final
+        words = payload.message[:LONGEST_WORDS]
         if payload.code == CANCELLED_CODE:
             self._move(cancelled)
             if self.state is TransferState.CANCELLED and not was_final:
-                self._end_by_cancel(payload.message)
+                self._end_by_cancel(words)
         else:
             self._move(failed)
             if self.state is TransferState.FAILED and not was_final:
-                error = TransferFailedError(f"The peer gave up ({payload.code}): {payload.message}")
+                error = TransferFailedError(f"The peer gave up ({payload.code}): {words}")
                 self._end_by_failure(error, is_resumable=payload.recoverable)
 
     def _farewell(self) -> Error:

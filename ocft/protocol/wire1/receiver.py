@@ -23,7 +23,7 @@ from ocft.events import (
 )
 from ocft.ids import NodeId, TransferId
 from ocft.protocol.timers import Patience
-from ocft.protocol.wire1.machine import Machine
+from ocft.protocol.wire1.machine import LONGEST_WORDS, Machine
 from ocft.protocol.wire1.outputs import PublishFile, WriteChunk
 from ocft.protocol.wire1.states import RECEIVER, ReceiverInput
 from ocft.ranges import RangeSet
@@ -88,6 +88,7 @@ class Receiver(Machine[ReceiverInput]):
             patience=patience or Patience(),
         )
         self._sender_repeats = sender_repeats
+        self._was_accepted = state not in (TransferState.PENDING, TransferState.REJECTED)
         self._stored = stored or RangeSet()
         self._writing: set[int] = set()
         self._naks = 0
@@ -166,6 +167,7 @@ class Receiver(Machine[ReceiverInput]):
             UnexpectedMessageError: It was decided before.
         """
         self._move(ReceiverInput.DECIDE_YES)
+        self._was_accepted = True
         self._begin(now)
         self._notify(TransferAccepted(transfer_id=self._transfer_id, peer_id=self._peer_id))
         self._answer(self._accept(), now)
@@ -176,6 +178,7 @@ class Receiver(Machine[ReceiverInput]):
         Raises:
             UnexpectedMessageError: It was decided before.
         """
+        reason = reason[:LONGEST_WORDS]
         self._move(ReceiverInput.DECIDE_NO)
         self.error = TransferRejectedError(reason)
         self._notify(
@@ -251,9 +254,8 @@ class Receiver(Machine[ReceiverInput]):
             self._idle_at = max(self._idle_at, self._repeat_at)
             return
         if self._is_out_of_patience(now):
-            was_decided = self.state is not TransferState.PENDING
             self._move(ReceiverInput.EXPIRE)
-            self._end_by_timeout(now, is_resumable=was_decided)
+            self._end_by_timeout(now)
             return
         self._timer.expired()
         self._vain += 1
@@ -279,6 +281,10 @@ class Receiver(Machine[ReceiverInput]):
             # 1.x senders take this for success, hence the error message after it.
             self._send(Ack(index=FINAL_ACK, received=False, error=self._farewell().message), now)
         self._send(self._farewell(), now)
+
+    def _end_by_failure(self, error: OcftError, *, is_resumable: bool) -> None:
+        # What nobody had accepted cannot go on: a resume asks for no decision.
+        super()._end_by_failure(error, is_resumable=is_resumable and self._was_accepted)
 
     def _wait(self) -> float:
         return self._timer.timeout * (_PATIENCE_WITH_OURS if self._sender_repeats else 1)

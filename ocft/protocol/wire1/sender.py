@@ -26,7 +26,7 @@ from ocft.events import (
 )
 from ocft.ids import NodeId, TransferId
 from ocft.protocol.timers import Patience, RetransmissionTimer
-from ocft.protocol.wire1.machine import Machine
+from ocft.protocol.wire1.machine import LONGEST_WORDS, Machine
 from ocft.protocol.wire1.outputs import ReadChunk
 from ocft.protocol.wire1.states import SENDER, SenderInput
 from ocft.transfers import TransferState
@@ -252,7 +252,11 @@ class Sender(Machine[SenderInput]):
     def _receive_accept(self, accept: Accept, timestamp: int, now: float) -> None:
         if not accept.ready:
             raise UnexpectedMessageError("an accept that is not ready")
-        if self.accepted_at is not None and timestamp <= self.accepted_at:
+        if self.accepted_at is not None and (
+            timestamp == self.accepted_at
+            # While an offer of ours waits, an older one is the answer of a clock that went back.
+            or (timestamp < self.accepted_at and self.state is not TransferState.PENDING)
+        ):
             return  # a repeat by the channel, or one that was overtaken
         first = accept.resume_from or 0
         keeps = self.keeps_chunks
@@ -285,6 +289,7 @@ class Sender(Machine[SenderInput]):
         return self._sent_at is None or now - self._sent_at < self._timer.timeout
 
     def _receive_reject(self, reason: str) -> None:
+        reason = reason[:LONGEST_WORDS]
         was_final = self.state.is_final
         self._move(SenderInput.REJECT)
         if was_final:
@@ -342,6 +347,8 @@ class Sender(Machine[SenderInput]):
         if has_forgotten and not was_final and self._begun_anew < _MOST_NEW_BEGINNINGS:
             self._begin_anew(now)
             return
+        if received and not was_final and self._next < self.plan.total:
+            raise UnexpectedMessageError("a final ack before all was sent")
         self._move(SenderInput.FINAL_YES if received else SenderInput.FINAL_NO)
         if was_final:
             return
@@ -358,7 +365,7 @@ class Sender(Machine[SenderInput]):
             )
         else:
             reason = TransferFailedError(
-                f"The receiver did not save the file: {error or 'no reason'}"
+                f"The receiver did not save the file: {error[:LONGEST_WORDS] or 'no reason'}"
             )
             self._end_by_failure(reason, is_resumable=False)
 
