@@ -13,7 +13,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
-from ocft.errors import MessageTooLongError
+from ocft.errors import ConfigError, MessageTooLongError
 
 
 class TextUnit(Enum):
@@ -43,12 +43,21 @@ class ChannelLimits:
         unit: What the platform counts.
         texts_per_second: How many texts a node may send in the long run; None: any number.
         burst: How many of them may follow one another at once.
+
+    Raises:
+        ConfigError: Nothing could ever be sent under these limits.
     """
 
     max_text: int
     unit: TextUnit = TextUnit.CODE_POINTS
     texts_per_second: float | None = None
     burst: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which nothing could ever be sent."""
+        too_slow = self.texts_per_second is not None and not self.texts_per_second > 0
+        if self.max_text < 1 or self.burst < 1 or too_slow:
+            raise ConfigError("max_text and burst are at least 1, texts_per_second is above 0.")
 
     def fits(self, text: str) -> bool:
         """Return whether the channel carries a text of this length."""

@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from ocft.crypto import secrets_match
+from ocft.errors import StorageError
 from ocft.protocol import MAX_CHUNK_SIZE, ChunkPlan
 from ocft.storage import TrustedPeer, free_space
 from ocft.wire import Offer
@@ -89,9 +90,17 @@ class Admission:
             if is_automatic or is_trusted:
                 return Decision(Verdict.REFUSE, "Busy: too many transfers, try again later")
             return Decision(Verdict.IGNORE)
-        if free_space(self.download_dir) < offer.size + load.expected_bytes + _SPACE_TO_LEAVE:
+        if not self.has_space(offer.size, load):
             return Decision(Verdict.REFUSE, "Not enough space")
         return Decision(Verdict.ACCEPT if is_automatic else Verdict.ASK)
+
+    def has_space(self, size: int, load: Load) -> bool:
+        """Say whether the disk has room for a file beside those that are still to come."""
+        try:
+            free = free_space(self.download_dir)
+        except StorageError:
+            return False  # a folder that cannot be asked cannot be written either
+        return free >= size + load.expected_bytes + _SPACE_TO_LEAVE
 
 
 def _contradiction(offer: Offer) -> str | None:

@@ -13,7 +13,13 @@ from dataclasses import replace
 from typing import Any
 
 from ocft.channels import Channel
-from ocft.errors import ChannelError, OcftError, UnexpectedMessageError, UnknownTransferError, WrongStateError
+from ocft.errors import (
+    ChannelError,
+    OcftError,
+    UnexpectedMessageError,
+    UnknownTransferError,
+    WrongStateError,
+)
 from ocft.events import TransferCompleted
 from ocft.ids import TransferId
 from ocft.runtime.admission import Admission
@@ -96,9 +102,11 @@ class Engine:
 
         Raises:
             WrongStateError: The transfer does not wait for that.
+            NotEnoughSpaceError: The disk has no room for the file.
             StorageError: The part file cannot be used.
         """
         pump = self._undecided(transfer_id)
+        self._inbox.require_space(pump.record)
         self._inbox.take_over(pump.record)
         pump.accept()
 
@@ -118,7 +126,7 @@ class Engine:
             WrongStateError: It has ended.
         """
         if transfer_id in self._launching:
-            # Its source is being opened, perhaps read whole; it ends as soon as it is live.
+            # Its source is being opened, perhaps read whole; it ends instead of beginning.
             self._to_cancel[transfer_id] = reason
             return
         pump = self.fleet.get(transfer_id)
@@ -221,15 +229,16 @@ class Engine:
             pump = self._launcher.stopping(record)
             pump.fail(error)
         else:
-            sending.start(is_resumed=was_offered, is_accepted=message is not None)
-            if message is not None:
-                sending.receive(message)
+            reason = self._to_cancel.pop(record.info.id, None)
+            if reason is not None:
+                sending.cancel(reason)
+            else:
+                sending.start(is_resumed=was_offered, is_accepted=message is not None)
+                if message is not None:
+                    sending.receive(message)
         finally:
             del self._launching[record.info.id]
         self.fleet.launch(pump)
-        reason = self._to_cancel.pop(record.info.id, None)
-        if reason is not None and not pump.machine.state.is_final:
-            pump.cancel(reason)
 
     def _launch_receiving(self, record: TransferRecord) -> None:
         pump: AnyPump
@@ -301,7 +310,12 @@ class Engine:
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._note_end_of_work)
+
+    def _note_end_of_work(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a transfer could not be launched", exc_info=error)
 
     def _on_end(self, pump: AnyPump) -> None:
         if isinstance(pump, SendPump):

@@ -9,7 +9,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from ocft.errors import ChannelError, MalformedMessageError, StorageError
+from ocft.errors import (
+    ChannelError,
+    MalformedMessageError,
+    NotEnoughSpaceError,
+    StorageError,
+)
 from ocft.events import MessageIgnored
 from ocft.ids import NodeId, TransferId
 from ocft.runtime.admission import MOST_LIVE, Admission, Decision, Load, Verdict
@@ -153,6 +158,17 @@ class Inbox:
             self.take_over(pump.record)
             pump.accept()
 
+    def require_space(self, record: TransferRecord) -> None:
+        """Check the disk again before a file is accepted: it may have waited for long.
+
+        Raises:
+            NotEnoughSpaceError: There is no room for it.
+        """
+        if not self._admission.has_space(record.info.size, self._load()):
+            raise NotEnoughSpaceError(
+                f"{self._around.download_dir} has no room for {record.info.size} bytes."
+            )
+
     def take_over(self, record: TransferRecord) -> None:
         """Give a transfer the chunks of an earlier one of the same file and peer (R-RES-5).
 
@@ -207,13 +223,15 @@ class Inbox:
             self._fleet.launch(pump)
 
     def _decide(self, offer: Offer, peer: TrustedPeer | None) -> Decision:
+        return self._admission.decide(offer, peer, self._load())
+
+    def _load(self) -> Load:
         receiving = [pump for pump in self._fleet if isinstance(pump, ReceivePump)]
-        load = Load(
+        return Load(
             live=len(self._fleet),
             undecided=sum(pump.is_undecided for pump in receiving),
             expected_bytes=sum(pump.expected_bytes for pump in receiving),
         )
-        return self._admission.decide(offer, peer, load)
 
     def _refuse(self, message: Message, reason: str) -> None:
         """Answer an offer with a reject, without a transfer."""

@@ -27,6 +27,8 @@ Listener = Callable[[Any], Any]
 
 _log = logging.getLogger(__name__)
 _MOST_WAITING = 1000  # events of a stream whose reader does not keep up
+_MOST_TASKS = 1000  # coroutine listeners that run at once; passing events are left out above it
+_CLOSING_PATIENCE = 5.0  # seconds
 _PASSING = (AckReceived, ChunkReceived, ChunkSent, MessageIgnored, TransferProgress)
 
 
@@ -37,6 +39,7 @@ class Listeners:
         self._functions: dict[str, list[Listener]] = {}
         self._streams: set[_Stream] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
 
     def add(self, name: str, listener: Listener) -> None:
         """Call a function for every event of a name.
@@ -53,6 +56,8 @@ class Listeners:
         for stream in self._streams:
             stream.put(event)
         for listener in self._functions.get(event.name, ()):
+            if len(self._tasks) >= _MOST_TASKS and isinstance(event, _PASSING):
+                return
             try:
                 result = listener(event)
             except Exception:  # noqa: BLE001 - a listener is the owner's code
@@ -63,10 +68,16 @@ class Listeners:
                     self._tasks.add(task)
                     task.add_done_callback(self._finished)
 
-    async def stream(self) -> AsyncGenerator[Event, None]:
-        """Yield every event from now on, until `close`."""
+    def stream(self) -> AsyncGenerator[Event, None]:
+        """Return a generator of every event from now on, until `close`."""
         stream = _Stream()
-        self._streams.add(stream)
+        if self._is_closed:
+            stream.end()
+        else:
+            self._streams.add(stream)
+        return self._read(stream)
+
+    async def _read(self, stream: "_Stream") -> AsyncGenerator[Event, None]:
         try:
             while (event := await stream.get()) is not None:
                 yield event
@@ -74,13 +85,16 @@ class Listeners:
             self._streams.discard(stream)
 
     async def close(self) -> None:
-        """End the streams and wait for listeners that still run."""
+        """End the streams, and give listeners that still run a moment to end."""
+        self._is_closed = True
         for stream in self._streams:
             stream.end()
         current = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not current]
         if tasks:
-            await asyncio.wait(tasks)
+            _, late = await asyncio.wait(tasks, timeout=_CLOSING_PATIENCE)
+            for task in late:
+                task.cancel()
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -99,7 +113,7 @@ class _Stream:
     def put(self, event: Event) -> None:
         if isinstance(event, _PASSING) and len(self._waiting) >= _MOST_WAITING:
             return
-        # What is not passing is bounded by the number of transfers.
+        # What is not passing is about a transfer's beginning or end, and is never left out.
         self._waiting.append(event)
         self._changed.set()
 

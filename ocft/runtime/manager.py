@@ -14,6 +14,7 @@ from ocft.errors import (
     ChannelHeldError,
     ConfigError,
     TrustExpiredError,
+    UnknownPeerError,
     UnknownTransferError,
     error_for,
 )
@@ -35,6 +36,7 @@ ListenerT = TypeVar("ListenerT", bound=Listener)
 
 DEFAULT_MAX_FILE_SIZE = 100 * 1024 * 1024  # bytes, wire 1.0's default
 _MOST_REMEMBERED = 10_000  # ended transfers in the journal
+_LONGEST_ID = 256  # characters of a node id on the wire
 
 
 class TransferManager:
@@ -96,8 +98,10 @@ class TransferManager:
         sends_only: bool = False,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        if not bot_id:
-            raise ConfigError("bot_id is empty.")
+        if not 0 < len(bot_id) <= _LONGEST_ID:
+            raise ConfigError(
+                f"bot_id has {len(bot_id)} characters; it can have 1 to {_LONGEST_ID}."
+            )
         if not 1 <= chunk_size <= MAX_CHUNK_SIZE:
             raise ConfigError(f"chunk_size is {chunk_size}; it can be 1 to {MAX_CHUNK_SIZE} bytes.")
         if channel is None:
@@ -163,15 +167,18 @@ class TransferManager:
         if self._is_closed:
             return
         self._is_closed = True
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
-        if self._engine is not None:
-            await self._engine.close()
-        await self._listeners.close()
-        if self._opened is not None:
-            self._opened.database.close()
-        self._lock.release()
+        try:
+            if self._watching is not None:
+                self._watching.cancel()
+                await asyncio.wait([self._watching])
+            if self._engine is not None:
+                await self._engine.close()
+            await self._listeners.close()
+        finally:
+            if self._opened is not None:
+                self._opened.database.close()
+                self._opened = None
+            self._lock.release()
 
     async def serve(self) -> None:
         """Wait until the channel is closed.
@@ -195,9 +202,12 @@ class TransferManager:
 
         Raises:
             SourceNotFoundError: There is no such file, or it cannot be read.
+            UnknownPeerError: No node can have such an id.
             TrustExpiredError: The trust in this peer has ended.
         """
         engine = self._start()
+        if not 0 < len(peer_id) <= _LONGEST_ID:
+            raise UnknownPeerError(f"A node id has 1 to {_LONGEST_ID} characters.")
         peer = self._peers.find(NodeId(peer_id))
         if peer is not None and peer.is_expired(self._wall_clock()):
             raise TrustExpiredError(f"The trust in {peer_id} has ended; extend it to send files.")
@@ -351,6 +361,22 @@ class TransferManager:
                 f"Another process drives the channel {self._channel.name} with the journal in "
                 f"{self._state_dir}."
             )
+        try:
+            engine = self._make_engine()
+            engine.start()
+        except BaseException:
+            if self._opened is not None:
+                self._opened.database.close()
+                self._opened = None
+            self._lock.release()
+            raise
+        self._engine = engine
+        if self._shares_journal:
+            watching = watch_journal(self._journal, engine, self._channel.name)
+            self._watching = asyncio.get_running_loop().create_task(watching)
+        return engine
+
+    def _make_engine(self) -> Engine:
         loop = asyncio.get_running_loop()
         journal = self._journal
         journal.prune(keep=_MOST_REMEMBERED)
@@ -372,10 +398,4 @@ class TransferManager:
             patience=self._patience,
             partial_dir=self._own_dir / "partial",
         )
-        self._engine = Engine(launcher, self._admission, self._channel, sends_only=self._sends_only)
-        self._engine.start()
-        if self._shares_journal:
-            self._watching = loop.create_task(
-                watch_journal(journal, self._engine, self._channel.name)
-            )
-        return self._engine
+        return Engine(launcher, self._admission, self._channel, sends_only=self._sends_only)
