@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from ocft.channels.base import Adapter, Channel, ChannelLimits, IncomingText
 from ocft.channels.spool import MAX_AUTHOR, Spool
-from ocft.errors import ChannelClosedError, ChannelError, ConfigError, RateLimitedError
+from ocft.errors import ChannelClosedError, ChannelError, ConfigError
 
 if TYPE_CHECKING:
     import watchfiles
@@ -92,9 +92,9 @@ class LocalChannel(Channel):
 
         Raises:
             MessageTooLongError: The text exceeds the limits.
-            RateLimitedError: More than `MAX_WAITING` texts wait for the peer.
             ChannelClosedError: The channel was closed.
-            ChannelError: The spool cannot be written, or the text is not valid Unicode.
+            ChannelError: More than `MAX_WAITING` texts wait for the peer, the spool cannot be
+                written, or the text is not valid Unicode.
         """
         if self._closed.is_set():
             raise ChannelClosedError("the local channel was closed")
@@ -103,9 +103,8 @@ class LocalChannel(Channel):
         left = self._uncounted.pop(to, 0)
         if left == 0:
             if await _on_disk(spool.count, MAX_WAITING + 1) > MAX_WAITING:
-                raise RateLimitedError(
-                    f"more than {MAX_WAITING} texts wait for {to!r}; does it run?", retry_after=1
-                )
+                # Not a rate limit: that would make the texts of all other peers wait too.
+                raise ChannelError(f"more than {MAX_WAITING} texts wait for {to!r}; does it run?")
             left = _SENDS_PER_COUNT
         self._uncounted[to] = left - 1
         await _on_disk(spool.put, self._next_name(), self._node_id, text)

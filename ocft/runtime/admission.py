@@ -43,7 +43,7 @@ class Load:
     live: int
     """Transfers that have not ended."""
     undecided: int
-    """Of those, offers that wait for a decision."""
+    """Of those, offers of strangers that wait for a decision."""
     expected_bytes: int
     """Bytes still to come for files that were accepted."""
 
@@ -86,8 +86,9 @@ class Admission:
             offer.secret_ttl is None or now * 1000 <= offer.secret_ttl
         )
         is_automatic = knows_secret or (self.auto_accept and is_trusted)
-        if load.live >= MOST_LIVE or (not is_automatic and load.undecided >= MOST_UNDECIDED):
-            if is_automatic or is_trusted:
+        is_known = is_automatic or is_trusted
+        if load.live >= MOST_LIVE or (not is_known and load.undecided >= MOST_UNDECIDED):
+            if is_known:
                 return Decision(Verdict.REFUSE, "Busy: too many transfers, try again later")
             return Decision(Verdict.IGNORE)
         if not self.has_space(offer.size, load):

@@ -179,7 +179,7 @@ class Engine:
                 await self._read_once()
             except ChannelError as error:
                 if not error.retryable:
-                    _log.error("the channel failed: %s", error)  # noqa: TRY400 - said in words
+                    _log.error("the channel failed: %s", error)
                     raise
                 _log.warning("the channel stumbled: %s", error)
             except OSError as error:

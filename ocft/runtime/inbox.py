@@ -17,7 +17,7 @@ from ocft.errors import (
 )
 from ocft.events import MessageIgnored
 from ocft.ids import NodeId, TransferId
-from ocft.runtime.admission import MOST_LIVE, Admission, Decision, Load, Verdict
+from ocft.runtime.admission import MOST_LIVE, MOST_UNDECIDED, Admission, Decision, Load, Verdict
 from ocft.runtime.fleet import Fleet
 from ocft.runtime.launch import Launcher, incoming_record
 from ocft.runtime.receiving import ReceivePump
@@ -141,6 +141,9 @@ class Inbox:
         record = incoming_record(message, offer, channel=self._channel, now=now)
         # The decision is in the row from its first moment: a 1.x sender does not offer twice.
         state = TransferState.ACCEPTED if is_automatic else TransferState.PENDING
+        if self._sends_only and len(self._left_for_others()) >= MOST_UNDECIDED:
+            self._ignore_message(message, "busy")
+            return
         self._around.journal.add(replace(record, info=replace(record.info, state=state)))
         if self._sends_only:
             return
@@ -149,6 +152,11 @@ class Inbox:
         pump = self._launcher.receiving(record)
         pump.offered(message.timestamp, is_automatic=is_automatic)
         self._fleet.launch(pump)
+
+    def _left_for_others(self) -> list[TransferRecord]:
+        """Return the incoming transfers that wait for a listener."""
+        records = self._around.journal.records(channel=self._channel, unfinished_only=True)
+        return [record for record in records if record.info.direction is Direction.RECEIVE]
 
     def _reconsider(self, pump: ReceivePump, offer: Offer, peer: TrustedPeer | None) -> None:
         """Accept a repeated offer that waits: it may know the secret now, or trust have come."""
@@ -229,7 +237,10 @@ class Inbox:
         receiving = [pump for pump in self._fleet if isinstance(pump, ReceivePump)]
         return Load(
             live=len(self._fleet),
-            undecided=sum(pump.is_undecided for pump in receiving),
+            undecided=sum(
+                pump.is_undecided and self._launcher.peers.find(pump.record.info.peer_id) is None
+                for pump in receiving
+            ),
             expected_bytes=sum(pump.expected_bytes for pump in receiving),
         )
 

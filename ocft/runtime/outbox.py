@@ -1,7 +1,7 @@
 """One paced, fair queue of texts for a channel: every transfer of the channel sends through it.
 
 Each transfer waits for its own text to leave before it has another, so first come, first served is
-fair sharing. Control messages (offers, acks, ...) go before chunks.
+fair sharing. Control messages (offers, acks, ...) go before chunks, but do not starve them.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from ocft.channels import Channel, TokenBucket
 from ocft.errors import ChannelError, OcftError, RateLimitedError
+
+_MOST_CONTROL_IN_A_ROW = 4  # then a chunk goes: acks of what comes in must not stop what goes out
 
 
 class Outbox:
@@ -29,6 +31,7 @@ class Outbox:
         self._is_busy = False
         self._control: deque[asyncio.Future[None]] = deque()
         self._data: deque[asyncio.Future[None]] = deque()
+        self._control_in_a_row = 0
 
     async def send(self, to: str, text: str, *, is_control: bool) -> None:
         """Send a text when its turn has come; return when it has left.
@@ -76,12 +79,18 @@ class Outbox:
             raise
 
     def _pass_turn(self) -> None:
-        for queue in (self._control, self._data):
+        queues = (self._control, self._data)
+        if self._control_in_a_row >= _MOST_CONTROL_IN_A_ROW:
+            queues = (self._data, self._control)
+        for queue in queues:
             while queue:
                 turn = queue.popleft()
                 if not turn.done():
+                    is_control = queue is self._control
+                    self._control_in_a_row = self._control_in_a_row + 1 if is_control else 0
                     turn.set_result(None)
                     return
+        self._control_in_a_row = 0
         self._is_busy = False
 
     async def _pace(self) -> None:

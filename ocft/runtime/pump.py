@@ -36,6 +36,7 @@ MachineT = TypeVar("MachineT", Sender, Receiver)
 
 _log = logging.getLogger(__name__)
 _MOST_WAITING = 64  # outputs; a peer that asks for more is not heard until some are done
+_FAREWELL_PATIENCE = 30.0  # seconds for texts of a transfer that has ended
 _PROGRESS_SECONDS = 0.2  # between two progress events
 
 
@@ -77,6 +78,7 @@ class Pump(abc.ABC, Generic[MachineT]):
         self._around = around
         self._todo: deque[Output] = deque()
         self._wake = asyncio.Event()
+        self._sending: asyncio.Timeout | None = None
         self._last_timestamp = 0
         self._last_progress = -_PROGRESS_SECONDS
 
@@ -119,6 +121,8 @@ class Pump(abc.ABC, Generic[MachineT]):
                 self._tell(output.event)
             else:
                 self._todo.append(output)
+        if self.machine.state.is_final and self._sending is not None:
+            self._sending.reschedule(self._around.clock() + _FAREWELL_PATIENCE)
         self._wake.set()
 
     def _make_durable(self, output: Output) -> bool:  # noqa: ARG002 - only receivers write
@@ -219,16 +223,25 @@ class Pump(abc.ABC, Generic[MachineT]):
             timestamp=self._last_timestamp,
         )
         has_left = False
+        gives_up_at = self.machine.gives_up_at
+        if self.machine.state.is_final:
+            gives_up_at = self._around.clock() + _FAREWELL_PATIENCE
         try:
-            await self._around.outbox.send(
-                self._address, encode(message), is_control=not isinstance(payload, Chunk)
-            )
+            # A channel that pauses for long, or hangs, must not outlast the transfer's patience.
+            async with asyncio.timeout_at(gives_up_at) as self._sending:
+                await self._around.outbox.send(
+                    self._address, encode(message), is_control=not isinstance(payload, Chunk)
+                )
             has_left = True
+        except TimeoutError:
+            _log.warning("%s: a text did not leave in time", self.id)
         except MessageTooLongError as error:
             self.fail(error)
         except ChannelError as error:
             # As good as a text that the platform lost: the machine's timers are made for that.
             _log.warning("%s: a text did not leave: %s", self.id, error)
+        finally:
+            self._sending = None
         self.machine.sent(self._around.clock())
         return has_left
 

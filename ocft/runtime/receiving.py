@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from ocft.errors import OcftError, StorageError
 from ocft.protocol import Output, PublishFile, Receiver, Send, WriteChunk
@@ -12,6 +13,8 @@ from ocft.runtime.pump import Pump, Surroundings
 from ocft.storage import IncomingFile, TransferRecord
 from ocft.transfers import TransferState
 from ocft.wire import FINAL_ACK, Ack
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 _GROUP_BYTES = 8 * 1024 * 1024  # data is synced when so much waits for it
@@ -44,6 +47,8 @@ class ReceivePump(Pump[Receiver]):
         self._incoming = incoming
         self._open_file = open_file
         self._sync: asyncio.Task[None] | None = None
+        self._working: set[asyncio.Task[Any]] = set()  # threads that use the file
+        self._has_stored = record.info.bytes_done > 0
 
     @property
     def is_undecided(self) -> bool:
@@ -99,12 +104,17 @@ class ReceivePump(Pump[Receiver]):
 
     async def close(self) -> None:
         """Close the file: what is stored is made durable, or forgotten if it has no future."""
+        if self._working:
+            await asyncio.wait(self._working)
+        has_no_future = self.machine.state.is_final and not self.machine.is_resumable
+        if self._incoming is None and has_no_future and self._is_unwanted():
+            self._open()  # an interrupted transfer that was given up
         incoming = self._incoming
         if incoming is None:
             return
         try:
             await self._finish_sync()
-            if self.machine.state.is_final and not self.machine.is_resumable:
+            if has_no_future:
                 incoming.discard()
             elif incoming.unsynced_bytes:
                 await asyncio.to_thread(incoming.sync, incoming.begin_sync())
@@ -112,6 +122,9 @@ class ReceivePump(Pump[Receiver]):
             _log.warning("%s: not synced: %s", self.id, error)
         finally:
             incoming.close()
+
+    def _is_unwanted(self) -> bool:
+        return self._has_stored and self.machine.state is not TransferState.COMPLETED
 
     def _open(self) -> None:
         self._incoming = self._open_file()
@@ -156,7 +169,7 @@ class ReceivePump(Pump[Receiver]):
             return
         try:
             await self._finish_sync()
-            path = await asyncio.to_thread(
+            path = await self._in_thread(
                 incoming.finish, info.digest, self._around.download_dir, info.filename
             )
         except OcftError as error:
@@ -187,8 +200,8 @@ class ReceivePump(Pump[Receiver]):
         oldest = self._incoming.oldest_unsynced_at
         if oldest is None:
             return None
-        age = self._around.wall_clock() - oldest
-        return self._around.clock() + max(0.0, _GROUP_SECONDS - age)
+        age = self._around.wall_clock() - oldest  # below 0 when the wall clock went back
+        return self._around.clock() + max(0.0, _GROUP_SECONDS - max(age, 0.0))
 
     async def _keep_up(self) -> None:
         """Before an answer leaves, start a sync that is due, and wait for a disk that is slow."""
@@ -203,11 +216,20 @@ class ReceivePump(Pump[Receiver]):
         if self._incoming is not None:
             pieces = self._incoming.begin_sync()
             self._sync = asyncio.create_task(asyncio.to_thread(self._incoming.sync, pieces))
+            self._working.add(self._sync)
+            self._sync.add_done_callback(self._working.discard)
 
     async def _finish_sync(self) -> None:
         if self._sync is not None:
             running, self._sync = self._sync, None
-            await running
+            await asyncio.shield(running)
+
+    async def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Do something in a thread; `close` waits for it even if nobody else does any more."""
+        task = asyncio.create_task(asyncio.to_thread(work, *arguments))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+        return await asyncio.shield(task)
 
 
 def stored_chunks(incoming: IncomingFile, record: TransferRecord) -> RangeSet:

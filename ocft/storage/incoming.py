@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-from ocft.errors import DigestMismatchError, StorageError, TransferError
+from ocft.errors import DigestMismatchError, NotEnoughSpaceError, StorageError, TransferError
 from ocft.ids import TransferId
 from ocft.ranges import Range, RangeSet
 from ocft.storage.border import storage_errors
@@ -168,7 +168,14 @@ class IncomingFile:
         self._journal.database.checkpoint()
 
     def _sync(self, pieces: list[StoredPiece]) -> None:
-        self._part.sync()
+        try:
+            self._part.sync()
+        except NotEnoughSpaceError:
+            raise
+        except StorageError:
+            # The kernel may hold the lost pages for clean: reading them back proves nothing.
+            self._journal.drop_unsynced(self._id, pieces)
+            raise
         self._journal.mark_synced(self._id, pieces)
         with self._lock:
             for piece in pieces:

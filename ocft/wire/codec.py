@@ -29,7 +29,8 @@ _WORD = "OCFT:"
 # Before the word: the emoji (perhaps with a variation selector), or Slack's name for it.
 _EMOJI = ("\N{LINK SYMBOL}", "\N{LINK SYMBOL}\N{VARIATION SELECTOR-16}", ":link:")
 # The HTML entities of what our texts are made of. Not html.unescape: it raises on long numbers.
-_ENTITY = re.compile(r"&(?:amp|equals|plus|sol|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
+_ENTITY = re.compile(r"&(?:(amp|equals|plus|sol)|#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6}));")
+_SURROGATES = range(0xD800, 0xE000)
 _NAMED = {"amp": "&", "equals": "=", "plus": "+", "sol": "/"}
 _UNBROKEN = re.compile(r"\s*([A-Za-z0-9+/_-]+=*)")
 _WRAPPED = re.compile(r"[A-Za-z0-9+/_\s-]+=*")
@@ -70,11 +71,11 @@ def decode(text: str) -> tuple[Message, ...]:
 
 
 def _character_of(entity: re.Match[str]) -> str:
-    name = entity[0][1:-1]
-    if name in _NAMED:
-        return _NAMED[name]
-    number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
-    is_character = 0 < number <= sys.maxunicode and not 0xD800 <= number <= 0xDFFF
+    named, decimal, hexadecimal = entity.groups()
+    if named:
+        return _NAMED[named]
+    number = int(decimal) if decimal else int(hexadecimal, 16)
+    is_character = 0 < number <= sys.maxunicode and number not in _SURROGATES
     return chr(number) if is_character else entity[0]
 
 

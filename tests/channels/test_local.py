@@ -17,7 +17,7 @@ from ocft.channels import Channel, IncomingText, LocalChannel, open_local
 from ocft.channels import local as local_module
 from ocft.channels import spool as spool_module
 from ocft.channels.spool import Spool
-from ocft.errors import ChannelClosedError, ChannelError, ConfigError, RateLimitedError
+from ocft.errors import ChannelClosedError, ChannelError, ConfigError
 from ocft.testing import check_channel, run
 
 PATIENCE = 10.0  # seconds; bounds waits that end at once if all is well
@@ -273,11 +273,10 @@ def test_a_peer_that_does_not_read_stops_its_senders(
     async def main() -> None:
         alice, bob = await _open(tmp_path, "alice"), await _open(tmp_path, "bob")
         async with alice, bob:
-            with pytest.raises(RateLimitedError) as caught:
+            with pytest.raises(ChannelError, match="does it run"):
                 await send_many(alice)
-            assert caught.value.retry_after == 1
             assert 10 < len(_new(tmp_path, "bob")) <= 10 + 4
-            with pytest.raises(RateLimitedError):
+            with pytest.raises(ChannelError):
                 await alice.send("bob", "still full")
             await alice.send("carol", "others can be reached")
             await _read(bob, 8)

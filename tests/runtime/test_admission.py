@@ -67,7 +67,7 @@ def test_no_space_is_a_refusal_and_counts_what_is_still_to_come(tmp_path: Path) 
         ),
         (Load(live=MOST_LIVE, undecided=0, expected_bytes=0), None, None, Verdict.IGNORE),
         (Load(live=40, undecided=MOST_UNDECIDED, expected_bytes=0), None, None, Verdict.IGNORE),
-        (Load(live=40, undecided=MOST_UNDECIDED, expected_bytes=0), None, TRUSTED, Verdict.REFUSE),
+        (Load(live=40, undecided=MOST_UNDECIDED, expected_bytes=0), None, TRUSTED, Verdict.ASK),
         (
             Load(live=40, undecided=MOST_UNDECIDED, expected_bytes=0),
             "secret-of-bob",

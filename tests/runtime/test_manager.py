@@ -523,3 +523,68 @@ def test_a_cancel_while_the_source_is_being_opened_is_not_lost(tmp_path: Path) -
 
     run(main())
     assert not (tmp_path / "bob" / "report.bin").exists()
+
+
+def test_a_channel_that_hangs_does_not_outlast_the_patience(tmp_path: Path) -> None:
+    async def main() -> None:
+        async def hang(to: str, text: str) -> None:
+            await asyncio.Event().wait()
+
+        manager = TransferManager(
+            bot_id="alice",
+            download_dir=tmp_path,
+            send=hang,
+            patience=Patience(decision=10, idle=10),
+        )
+        async with manager:
+            transfer_id = await manager.send_file("bob", write_source(tmp_path))
+            with pytest.raises(TransferTimeoutError):
+                await manager.wait(transfer_id)
+            cancelled = await manager.send_file("bob", write_source(tmp_path))
+            await asyncio.sleep(1)
+            await manager.cancel_transfer(cancelled)
+            with pytest.raises(TransferCancelledError):
+                await manager.wait(cancelled)
+
+    run(main())
+
+
+def test_giving_up_an_interrupted_transfer_frees_its_part_file(tmp_path: Path) -> None:
+    async def main() -> None:
+        patience = Patience(idle=20)
+        async with two_managers(tmp_path, bob={"patience": patience}) as (alice, bob):
+            some = asyncio.Event()
+            bob.on("chunk-received", lambda event: some.set())
+            transfer_id = await alice.send_file("bob", write_source(tmp_path, DATA * 50))
+            await some.wait()
+            await alice.close()
+            with pytest.raises(TransferTimeoutError):
+                await bob.wait(transfer_id)
+            partial = tmp_path / "bob" / ".ocft" / "partial"
+            assert len(list(partial.iterdir())) == 1
+            await bob.cancel_transfer(transfer_id)
+            with pytest.raises(TransferCancelledError):
+                await bob.wait(transfer_id)
+            assert list(partial.iterdir()) == []
+
+    run(main())
+
+
+def test_a_journal_that_cannot_be_opened_leaves_no_lock(tmp_path: Path) -> None:
+    from ocft.errors import JournalError
+
+    async def main() -> None:
+        journal = tmp_path / "alice" / ".ocft" / "journal.db"
+        journal.parent.mkdir(parents=True)
+        journal.write_bytes(b"this is no database" * 100)
+        ends = memory_channels("alice", "bob")
+        async with ends[0], ends[1]:
+            first = make_manager("alice", ends[0], tmp_path)
+            with pytest.raises(JournalError):
+                await first.start()
+            journal.unlink()
+            async with make_manager("alice", ends[0], tmp_path):
+                pass
+            await first.close()
+
+    run(main())

@@ -74,6 +74,12 @@ class Machine(Generic[Input]):
             return None
         return min(self._repeat_at, self._idle_at, self._total_at)
 
+    @property
+    def gives_up_at(self) -> float | None:
+        """When its patience ends, whatever else happens; None when it never does, or has ended."""
+        moment = min(self._idle_at, self._total_at)
+        return None if self.state.is_final or moment == math.inf else moment
+
     def outputs(self) -> list[Output]:
         """Return, once, what is to be done, to be carried out in this order."""
         drained, self._outputs = self._outputs, []
