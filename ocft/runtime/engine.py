@@ -28,7 +28,7 @@ from ocft.runtime.inbox import Inbox
 from ocft.runtime.launch import Launcher
 from ocft.runtime.receiving import ReceivePump
 from ocft.runtime.sending import SendPump
-from ocft.storage import TransferRecord
+from ocft.storage import TransferRecord, remove_orphans
 from ocft.transfers import Direction, TransferState
 from ocft.wire import Message
 
@@ -73,6 +73,12 @@ class Engine:
     def start(self) -> None:
         """Go on with what the journal says, then listen."""
         journal = self._around.journal
+        may_go_on = (
+            record.info.id
+            for record in journal.records()
+            if record.info.is_resumable or not record.info.state.is_final
+        )
+        remove_orphans(self._launcher.partial_dir, may_go_on)
         for record in journal.records(channel=self._channel.name, unfinished_only=True):
             if record.info.direction is Direction.SEND:
                 self.enqueue(record)

@@ -36,6 +36,7 @@ MachineT = TypeVar("MachineT", Sender, Receiver)
 
 _log = logging.getLogger(__name__)
 _MOST_WAITING = 64  # outputs; a peer that asks for more is not heard until some are done
+_SAVE_AGAIN_AFTER = 1.0  # seconds
 _FAREWELL_PATIENCE = 30.0  # seconds for texts of a transfer that has ended
 _PROGRESS_SECONDS = 0.2  # between two progress events
 
@@ -76,6 +77,7 @@ class Pump(abc.ABC, Generic[MachineT]):
         """When the peer last said something, on the event loop's clock."""
         self._address = address
         self._around = around
+        self._unsaved: list[Output] = []  # what waits for the journal
         self._todo: deque[Output] = deque()
         self._wake = asyncio.Event()
         self._sending: asyncio.Timeout | None = None
@@ -112,11 +114,18 @@ class Pump(abc.ABC, Generic[MachineT]):
 
     def settle(self) -> None:
         """Do what must be durable before anything leaves or is told; keep the rest."""
-        rest: list[Output] = []
         while outputs := self.machine.outputs():
-            rest += [output for output in outputs if not self._make_durable(output)]
-        self._save()
-        for output in rest:
+            self._unsaved += [output for output in outputs if not self._make_durable(output)]
+        try:
+            self._save()
+        except StorageError as error:
+            # Another process may hold the journal, or the disk be full: what waits for the row to
+            # be written is kept, and the pump's task tries again.
+            _log.warning("%s: the journal cannot be written now: %s", self.id, error)
+            self._wake.set()
+            return
+        saved, self._unsaved = self._unsaved, []
+        for output in saved:
             if isinstance(output, Notify):
                 self._tell(output.event)
             else:
@@ -169,7 +178,7 @@ class Pump(abc.ABC, Generic[MachineT]):
     async def run(self) -> None:
         """Carry out until the transfer has ended and everything was said."""
         try:
-            while self._todo or not self.machine.state.is_final:
+            while self._todo or self._unsaved or not self.machine.state.is_final:
                 try:
                     await self._next()
                 except StorageError as error:
@@ -180,7 +189,10 @@ class Pump(abc.ABC, Generic[MachineT]):
             await self.close()
 
     async def _next(self) -> None:
-        if self._todo:
+        if self._unsaved:
+            await asyncio.sleep(_SAVE_AGAIN_AFTER)
+            self.settle()
+        elif self._todo:
             await self._carry_out(self._todo.popleft())
         else:
             await self._wait()

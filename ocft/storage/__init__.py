@@ -1,7 +1,7 @@
 """What outlives the process: the journal, files to send and received, trusted peers, locks."""
 
 from ocft.storage.database import Database
-from ocft.storage.incoming import IncomingFile, hand_over
+from ocft.storage.incoming import IncomingFile, hand_over, remove_orphans
 from ocft.storage.journal import Journal, Request, RequestKind, StoredPiece
 from ocft.storage.locks import ChannelLock
 from ocft.storage.names import conflict_names, safe_name
@@ -30,5 +30,6 @@ __all__ = [
     "finish_publication",
     "free_space",
     "hand_over",
+    "remove_orphans",
     "safe_name",
 ]

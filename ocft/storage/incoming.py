@@ -10,6 +10,7 @@ what the journal calls stored is there, or is found not to be there:
 
 import re
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -253,6 +254,23 @@ class IncomingFile:
     def close(self) -> None:
         """Close the part file; what is stored stays. Closing twice is fine."""
         self._part.close()
+
+
+def remove_orphans(partial_dir: Path, keep: Iterable[TransferId]) -> None:
+    """Remove part files that no transfer will go on with.
+
+    Args:
+        partial_dir: The folder of the part files.
+        keep: The transfers that may still go on.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    kept = {f"{transfer_id}.part" for transfer_id in keep}
+    with storage_errors(f"tidy {partial_dir}"):
+        for path in partial_dir.glob("*.part"):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
 
 
 def hand_over(journal: Journal, partial_dir: Path, earlier: TransferId, later: TransferId) -> None:

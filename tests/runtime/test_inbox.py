@@ -397,7 +397,10 @@ def test_secrets_are_in_no_event_error_or_repr(
 
 
 @pytest.mark.parametrize("recoverable", [True, False])
-def test_a_stranger_cannot_resume_what_nobody_accepted(tmp_path: Path, recoverable: bool) -> None:
+def test_a_stranger_cannot_resume_what_nobody_accepted(
+    tmp_path: Path,
+    recoverable: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
     async def main() -> None:
         async with Peer(tmp_path) as alice:
             as_mallory: dict[str, Any] = {"sender": "mallory", "author": "mallory"}

@@ -588,3 +588,40 @@ def test_a_journal_that_cannot_be_opened_leaves_no_lock(tmp_path: Path) -> None:
             await first.close()
 
     run(main())
+
+
+def test_a_journal_that_is_locked_for_a_while_costs_only_time(tmp_path: Path) -> None:
+    from unittest import mock
+
+    from ocft.errors import JournalError
+    from ocft.storage import Journal
+
+    async def main() -> None:
+        async with two_managers(tmp_path) as (alice, bob):
+            save, locked = Journal.save, [True] * 3
+
+            def save_or_not(journal: Journal, record: object) -> None:
+                if locked and journal is bob._journal:
+                    locked.pop()
+                    raise JournalError("database is locked")
+                save(journal, record)  # type: ignore[arg-type]
+
+            with mock.patch.object(Journal, "save", save_or_not):
+                transfer_id = await alice.send_file("bob", write_source(tmp_path))
+                await alice.wait(transfer_id)
+                await bob.wait(transfer_id)
+            assert locked == []
+
+    run(main())
+    assert (tmp_path / "bob" / "report.bin").read_bytes() == DATA
+
+
+def test_part_files_that_nothing_goes_on_with_are_removed_at_the_start(tmp_path: Path) -> None:
+    async def main() -> None:
+        partial = tmp_path / "bob" / ".ocft" / "partial"
+        partial.mkdir(parents=True)
+        (partial / "xfer_forgotten.part").write_bytes(b"x")
+        async with two_managers(tmp_path):
+            assert list(partial.iterdir()) == []
+
+    run(main())
