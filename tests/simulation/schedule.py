@@ -40,7 +40,8 @@ class Plan:
     def draw(cls, seed: int) -> "Plan":
         chance = random.Random(seed)
         pair = chance.choice(["ours", "ours", "ours", "to 1.x", "from 1.x"])
-        rate = chance.choice([0.0, 0.02, 0.1, 0.25])
+        is_kind = chance.random() < 0.3  # to texts: then nothing may be sent twice
+        rate = 0.0 if is_kind else chance.choice([0.0, 0.02, 0.1, 0.25])
         with_ours = pair == "ours"
 
         def some(probability: float) -> float:
@@ -52,7 +53,7 @@ class Plan:
             reordering=some(0.5),
             damage=some(0.4) / 2,
             truncation=some(0.3) / 2,
-            delay=(0.0, chance.choice([0.0, 0.2, 2.0])),
+            delay=(0.0, chance.choice([0.0, 0.2] if is_kind else [0.0, 0.2, 2.0])),
         )
         return cls(
             seed=seed,
@@ -62,7 +63,7 @@ class Plan:
             kills=chance.choice([0, 1, 1, 2, 5]),
             power_cuts=chance.choice([0, 0, 0, 1]) if with_ours else 0,
             has_small_disk=chance.random() < 0.1,
-            keeps_texts=chance.random() < 0.5,
+            keeps_texts=is_kind or chance.random() < 0.5,
             sender_is_ours=pair != "from 1.x",
             receiver_is_ours=pair != "to 1.x",
         )
