@@ -95,8 +95,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "an accept that was overtaken is followed",
         _SENDER,
-        "        if self.accepted_at is not None and timestamp <= self.accepted_at:",
-        "        if self.accepted_at is not None and timestamp < 0:",
+        "        if self.accepted_at is None or timestamp > self.accepted_at:",
+        "        if True:",
         (_TEST_SENDER, _MODEL),
     ),
     Fault(
@@ -253,8 +253,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the journal calls a piece synced before the disk has it",
         _INCOMING,
-        "        self._part.sync()\n        self._journal.mark_synced(self._id, pieces)\n",
-        "        self._journal.mark_synced(self._id, pieces)\n        self._part.sync()\n",
+        "        try:\n            self._part.sync()\n",
+        "        try:\n            self._journal.mark_synced(self._id, pieces)\n"
+        "            self._part.sync()\n",
         (_TEST_INCOMING,),
     ),
     Fault(
@@ -374,8 +375,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "chunks go before control messages",
         _OUTBOX,
-        "for queue in (self._control, self._data):",
-        "for queue in (self._data, self._control):",
+        "        queues = (self._control, self._data)",
+        "        queues = (self._data, self._control)",
         (_TEST_OUTBOX,),
     ),
 )

@@ -48,6 +48,7 @@ _VAIN_REPEATS = (
     4  # R-TIM-3: before a silent peer is offered the file anew: it may have lost its memory
 )
 _MOST_NAKS = 8  # of one chunk in a row
+_OFFERS_TO_BELIEVE_A_CLOCK = 3
 _FORGOTTEN = "Missing chunk"  # how a 1.x receiver's final ack begins that lost chunks to an offer
 _MOST_NEW_BEGINNINGS = 2  # R-RES-6
 
@@ -103,6 +104,7 @@ class Sender(Machine[SenderInput]):
         self._in_flight: int | None = None  # the chunk that was sent last; the total: `complete`
         self._naks = 0
         self._begun_anew = 0
+        self._offers_in_vain = 0
 
     @property
     def bytes_done(self) -> int:
@@ -216,6 +218,7 @@ class Sender(Machine[SenderInput]):
             return
         if self.state is TransferState.PENDING:
             self._offer_timer.expired()
+            self._offers_in_vain += 1
             self._send(self._offer, now)
             return
         self._timer.expired()
@@ -252,11 +255,7 @@ class Sender(Machine[SenderInput]):
     def _receive_accept(self, accept: Accept, timestamp: int, now: float) -> None:
         if not accept.ready:
             raise UnexpectedMessageError("an accept that is not ready")
-        if self.accepted_at is not None and (
-            timestamp == self.accepted_at
-            # While an offer of ours waits, an older one is the answer of a clock that went back.
-            or (timestamp < self.accepted_at and self.state is not TransferState.PENDING)
-        ):
+        if self._is_stale(timestamp):
             return  # a repeat by the channel, or one that was overtaken
         first = accept.resume_from or 0
         keeps = self.keeps_chunks
@@ -270,6 +269,7 @@ class Sender(Machine[SenderInput]):
         if was_final:
             self._repeat_farewell(now)
             return
+        self._offers_in_vain = 0
         is_first = self.keeps_chunks is None
         is_under_way = first == self._next and self._is_under_way(now)
         self.keeps_chunks, self.accepted_at = keeps, timestamp
@@ -281,6 +281,15 @@ class Sender(Machine[SenderInput]):
         if is_first:
             self._notify(TransferStarted(transfer_id=self._transfer_id, peer_id=self._peer_id))
         self._send_next(now)
+
+    def _is_stale(self, timestamp: int) -> bool:
+        """Say whether an accept is older than the one that we follow.
+
+        When offers got no other answer for long, older ones are those of a clock that went back.
+        """
+        if self.accepted_at is None or timestamp > self.accepted_at:
+            return False
+        return timestamp == self.accepted_at or self._offers_in_vain < _OFFERS_TO_BELIEVE_A_CLOCK
 
     def _is_under_way(self, now: float) -> bool:
         """Say whether what is due was sent so recently that its answer may still come."""
