@@ -55,7 +55,7 @@ class Request:
     transfer_id: TransferId
     kind: RequestKind
     argument: str = ""
-    """More about it: a folder to save to, a reason."""
+    """More about it: the reason."""
 
 
 class Journal:
