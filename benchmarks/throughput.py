@@ -5,8 +5,8 @@
 
 Every figure is a ratio of two measurements of the same run, taken in turn, since machines are
 noisy. Files are a MiB of random bytes, repeated; chunks 48 KiB. The parts are what both ends cannot
-do without, with the standard library: SHA-256 of each chunk and of the whole file at both ends, JSON and base64
-there and back. Each size runs in a process of its own, for its peak memory.
+do without, with the standard library: SHA-256 of each chunk and of the whole file at both ends,
+JSON and base64 there and back. Each size runs in a process of its own, for its peak memory.
 """
 
 import argparse
