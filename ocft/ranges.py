@@ -1,7 +1,7 @@
 """A set of numbers kept as ranges: the bytes or chunks that are stored."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 Range = tuple[int, int]
 """The numbers from the first up to, and without, the second."""
@@ -33,6 +33,31 @@ class RangeSet:
         self._firsts[low:high] = [first]
         self._ends[low:high] = [end]
 
+    def remove(self, first: int, end: int) -> None:
+        """Take out all numbers from `first` up to, not including, `end`."""
+        if first >= end:
+            return
+        low = bisect_right(self._ends, first)
+        high = bisect_left(self._firsts, end)
+        if low >= high:
+            return
+        left, right = self._firsts[low], self._ends[high - 1]
+        kept = [(a, b) for a, b in ((left, first), (end, right)) if a < b]
+        self._firsts[low:high] = [a for a, _ in kept]
+        self._ends[low:high] = [b for _, b in kept]
+
+    def missing(self, first: int, end: int) -> Iterator[Range]:
+        """Yield the ranges of `[first, end)` that are not in the set, sorted."""
+        place = bisect_right(self._ends, first)
+        while first < end:
+            if place >= len(self._firsts) or self._firsts[place] >= end:
+                yield first, end
+                return
+            if first < self._firsts[place]:
+                yield first, self._firsts[place]
+            first = self._ends[place]
+            place += 1
+
     def covers(self, first: int, end: int) -> bool:
         """Say whether every number of `[first, end)` is in the set."""
         if first >= end:
@@ -45,6 +70,10 @@ class RangeSet:
         place = bisect_right(self._ends, first)
         return first < end and place < len(self._firsts) and self._firsts[place] < end
 
+    def lowest(self) -> Range | None:
+        """Return the first range, or None of an empty set."""
+        return (self._firsts[0], self._ends[0]) if self._firsts else None
+
     def first_missing(self) -> int:
         """Return the smallest number, from 0, that is not in the set."""
         return self._ends[0] if self._firsts and self._firsts[0] <= 0 else 0
@@ -52,6 +81,12 @@ class RangeSet:
     def total(self) -> int:
         """Return how many numbers are in the set."""
         return sum(self._ends) - sum(self._firsts)
+
+    def copy(self) -> "RangeSet":
+        """Return a set of the same numbers that changes by itself."""
+        other = RangeSet()
+        other._firsts, other._ends = self._firsts[:], self._ends[:]
+        return other
 
     def pairs(self) -> list[Range]:
         """Return the ranges as `(first, end)` pairs, sorted."""

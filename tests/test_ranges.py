@@ -39,6 +39,15 @@ def test_what_overlaps_has_a_number_in_common(
     assert RangeSet(pairs).overlaps(*asked) == bool(_members([asked]) & _members(pairs))
 
 
+@given(st.lists(_pairs), _pairs)
+def test_what_is_missing_is_the_rest_of_a_range(
+    pairs: list[tuple[int, int]], asked: tuple[int, int]
+) -> None:
+    missing = list(RangeSet(pairs).missing(*asked))
+    assert _members(missing) == _members([asked]) - _members(pairs)
+    assert missing == RangeSet(missing).pairs()
+
+
 class RangesAsASet(RuleBasedStateMachine):
     """The same with one set that grows, and with copies of it."""
 
@@ -52,9 +61,23 @@ class RangesAsASet(RuleBasedStateMachine):
         self.ranges.add(*pair)
         self.members |= _members([pair])
 
+    @rule(pair=_pairs)
+    def remove(self, pair: tuple[int, int]) -> None:
+        self.ranges.remove(*pair)
+        self.members -= _members([pair])
+
+    @rule()
+    def rebuild(self) -> None:
+        self.ranges = RangeSet(reversed(self.ranges.pairs()))
+
     @rule()
     def copy(self) -> None:
-        self.ranges = RangeSet(reversed(self.ranges.pairs()))
+        before, self.ranges = self.ranges, self.ranges.copy()
+        before.add(0, 1000)
+
+    @invariant()
+    def begins_with_the_lowest_range(self) -> None:
+        assert self.ranges.lowest() == (self.ranges.pairs() or [None])[0]
 
     @invariant()
     def is_the_set(self) -> None:

@@ -1,10 +1,10 @@
 """The machines: one side of one transfer each, without I/O and without a clock."""
 
+from ocft.protocol.machine import Machine, Notify
 from ocft.protocol.plan import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, ChunkPlan, chunk_size_for
 from ocft.protocol.states import Table, next_state
 from ocft.protocol.timers import Patience
 from ocft.protocol.wire1 import (
-    Notify,
     Output,
     PublishFile,
     ReadChunk,
@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT_CHUNK_SIZE",
     "MAX_CHUNK_SIZE",
     "ChunkPlan",
+    "Machine",
     "Notify",
     "Output",
     "Patience",

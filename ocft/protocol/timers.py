@@ -42,6 +42,11 @@ class RetransmissionTimer:
         self._doublings = 0
 
     @property
+    def smoothed(self) -> float | None:
+        """Seconds of the smoothed round trip; None when none was measured."""
+        return self._smoothed
+
+    @property
     def timeout(self) -> float:
         """Seconds to wait for the next answer."""
         if self._smoothed is None:

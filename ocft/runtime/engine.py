@@ -26,8 +26,7 @@ from ocft.runtime.admission import Admission
 from ocft.runtime.fleet import AnyPump, Fleet
 from ocft.runtime.inbox import Inbox
 from ocft.runtime.launch import Launcher
-from ocft.runtime.receiving import ReceivePump
-from ocft.runtime.sending import SendPump
+from ocft.runtime.wire1 import ReceivePump, SendPump
 from ocft.storage import TransferRecord, remove_orphans
 from ocft.transfers import Direction, TransferState
 from ocft.wire import Message

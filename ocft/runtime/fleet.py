@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ocft.errors import ChannelClosedError, OcftError
 from ocft.ids import TransferId
-from ocft.runtime.receiving import ReceivePump
-from ocft.runtime.sending import SendPump
+from ocft.runtime.wire1 import ReceivePump, SendPump
 
 AnyPump = SendPump | ReceivePump
 

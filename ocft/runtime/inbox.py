@@ -20,7 +20,7 @@ from ocft.ids import NodeId, TransferId
 from ocft.runtime.admission import MOST_LIVE, MOST_UNDECIDED, Admission, Decision, Load, Verdict
 from ocft.runtime.fleet import Fleet
 from ocft.runtime.launch import Launcher, incoming_record
-from ocft.runtime.receiving import ReceivePump
+from ocft.runtime.wire1 import ReceivePump
 from ocft.storage import TransferRecord, TrustedPeer, hand_over
 from ocft.transfers import Direction, TransferState
 from ocft.wire import Accept, Message, Offer, Reject, decode, encode, make_message

@@ -17,8 +17,7 @@ from ocft.ids import NodeId, TransferId, make_transfer_id
 from ocft.protocol import ChunkPlan, Patience, Receiver, Sender, chunk_size_for
 from ocft.ranges import RangeSet
 from ocft.runtime.pump import Surroundings
-from ocft.runtime.receiving import ReceivePump, stored_chunks
-from ocft.runtime.sending import SendPump
+from ocft.runtime.wire1 import ReceivePump, SendPump, stored_chunks
 from ocft.storage import IncomingFile, Peers, Source, TransferRecord
 from ocft.transfers import Direction, TransferInfo, TransferState
 from ocft.wire import Message, Offer

@@ -1,11 +1,11 @@
-"""Drives one wire 1.0 machine: messages and time in, outputs carried out in order.
+"""Drives one machine: messages and time in, outputs carried out in order.
 
-Two halves. *Taking in* is synchronous: the machine moves, pieces go to disk, the journal is
-written; when it returns, what was taken in survives a kill. *Carrying out* is a task of its own: it
-sends, reads, verifies, and wakes up at the machine's deadline. So an ack leaves only after its
-chunk is on disk (R-ACK-1), and a channel may forget a text as soon as it was taken in.
+Two halves. *Taking in* is synchronous: the machine moves, the journal is written; when it returns,
+what was taken in survives a kill. *Carrying out* is a task of its own: it sends, reads, verifies,
+and wakes up at the machine's deadline. So nothing leaves before it is recorded, and a channel may
+forget a text as soon as it was taken in.
 
-`SendPump` and `ReceivePump` add what is theirs: the source, and the file being received.
+The packages `wire1` and `wire2` add what is theirs: texts and frames, sources and part files.
 """
 
 import abc
@@ -15,29 +15,23 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from ocft.errors import (
-    ChannelError,
-    MessageTooLongError,
-    OcftError,
-    StorageError,
-    UnexpectedMessageError,
-)
+from ocft.errors import OcftError, StorageError
 from ocft.events import AckReceived, ChunkReceived, Event, MessageIgnored, TransferProgress
 from ocft.ids import NodeId, TransferId
-from ocft.protocol import Notify, Output, Receiver, Send, Sender
+from ocft.protocol import Machine, Notify
 from ocft.runtime.outbox import Outbox
 from ocft.storage import Journal, TransferRecord
 from ocft.transfers import TransferState
-from ocft.wire import Chunk, Message, Payload, encode, make_message
 
-MachineT = TypeVar("MachineT", Sender, Receiver)
+MachineT = TypeVar("MachineT", bound=Machine[Any, Any])
+OutputT = TypeVar("OutputT")
 
 _log = logging.getLogger(__name__)
-_MOST_WAITING = 64  # outputs; a peer that asks for more is not heard until some are done
 _SAVE_AGAIN_AFTER = 1.0  # seconds
-_FAREWELL_PATIENCE = 30.0  # seconds for texts of a transfer that has ended
+FAREWELL_PATIENCE = 30.0
+"""Seconds for texts of a transfer that has ended."""
 _PROGRESS_SECONDS = 0.2  # between two progress events
 
 
@@ -57,7 +51,7 @@ class Surroundings:
     """Takes every event."""
 
 
-class Pump(abc.ABC, Generic[MachineT]):
+class Pump(abc.ABC, Generic[MachineT, OutputT]):
     """One live transfer.
 
     Args:
@@ -77,11 +71,10 @@ class Pump(abc.ABC, Generic[MachineT]):
         """When the peer last said something, on the event loop's clock."""
         self._address = address
         self._around = around
-        self._unsaved: list[Output] = []  # what waits for the journal
-        self._todo: deque[Output] = deque()
+        self._unsaved: list[OutputT | Notify] = []  # what waits for the journal
+        self._todo: deque[OutputT] = deque()
         self._wake = asyncio.Event()
         self._sending: asyncio.Timeout | None = None
-        self._last_timestamp = 0
         self._last_progress = -_PROGRESS_SECONDS
 
     @property
@@ -90,18 +83,6 @@ class Pump(abc.ABC, Generic[MachineT]):
         return self.record.info.id
 
     # Taking in: synchronous, durable when it returns.
-
-    def receive(self, message: Message) -> None:
-        """Take in a message from the transfer's peer."""
-        if len(self._todo) >= _MOST_WAITING:
-            self._ignore("busy", "")
-            return
-        now = self.last_heard = self._around.clock()
-        try:
-            self.machine.receive(message, now)
-        except UnexpectedMessageError as error:
-            self._ignore("unexpected", str(error))
-        self.settle()
 
     def cancel(self, reason: str) -> None:
         """Stop the transfer and tell the peer.
@@ -131,10 +112,10 @@ class Pump(abc.ABC, Generic[MachineT]):
             else:
                 self._todo.append(output)
         if self.machine.state.is_final and self._sending is not None:
-            self._sending.reschedule(self._around.clock() + _FAREWELL_PATIENCE)
+            self._sending.reschedule(self._around.clock() + FAREWELL_PATIENCE)
         self._wake.set()
 
-    def _make_durable(self, output: Output) -> bool:  # noqa: ARG002 - only receivers write
+    def _make_durable(self, output: OutputT | Notify) -> bool:  # noqa: ARG002 - only receivers write
         """Carry out an output at once if it puts something on disk; say whether it did."""
         return False
 
@@ -178,7 +159,7 @@ class Pump(abc.ABC, Generic[MachineT]):
     async def run(self) -> None:
         """Carry out until the transfer has ended and everything was said."""
         try:
-            while self._todo or self._unsaved or not self.machine.state.is_final:
+            while self._has_work() or not self.machine.state.is_final:
                 try:
                     await self._next()
                 except StorageError as error:
@@ -187,6 +168,10 @@ class Pump(abc.ABC, Generic[MachineT]):
                     self.fail(error, is_resumable=True)
         finally:
             await self.close()
+
+    def _has_work(self) -> bool:
+        """Say whether something is left to be done, even after the end."""
+        return bool(self._todo or self._unsaved)
 
     async def _next(self) -> None:
         if self._unsaved:
@@ -218,44 +203,9 @@ class Pump(abc.ABC, Generic[MachineT]):
         self.machine.on_deadline(self._around.clock())
         self.settle()
 
-    async def _carry_out(self, output: Output) -> None:
-        if not isinstance(output, Send):
-            raise TypeError(f"{output} is not this pump's to carry out")
-        await self._send(output.payload)
-
-    async def _send(self, payload: Payload) -> bool:
-        """Send a message and say whether it left."""
-        now_ms = int(self._around.wall_clock() * 1000)
-        self._last_timestamp = max(self._last_timestamp + 1, now_ms)
-        message = make_message(
-            payload,
-            transfer_id=self.id,
-            sender=self._around.node_id,
-            recipient=self.record.info.peer_id,
-            timestamp=self._last_timestamp,
-        )
-        has_left = False
-        gives_up_at = self.machine.gives_up_at
-        if self.machine.state.is_final:
-            gives_up_at = self._around.clock() + _FAREWELL_PATIENCE
-        try:
-            # A channel that pauses for long, or hangs, must not outlast the transfer's patience.
-            async with asyncio.timeout_at(gives_up_at) as self._sending:
-                await self._around.outbox.send(
-                    self._address, encode(message), is_control=not isinstance(payload, Chunk)
-                )
-            has_left = True
-        except TimeoutError:
-            _log.warning("%s: a text did not leave in time", self.id)
-        except MessageTooLongError as error:
-            self.fail(error)
-        except ChannelError as error:
-            # As good as a text that the platform lost: the machine's timers are made for that.
-            _log.warning("%s: a text did not leave: %s", self.id, error)
-        finally:
-            self._sending = None
-        self.machine.sent(self._around.clock())
-        return has_left
+    @abc.abstractmethod
+    async def _carry_out(self, output: OutputT) -> None:
+        """Do what may take a while."""
 
     def fail(self, error: OcftError, *, is_resumable: bool = False) -> None:
         """End the transfer because of this side, unless it has ended, and tell the peer."""

@@ -17,7 +17,7 @@ _PARTIAL = "ocft/storage/partial.py"
 _NAMES = "ocft/storage/names.py"
 
 _PUMP = "ocft/runtime/pump.py"
-_RECEIVING = "ocft/runtime/receiving.py"
+_RECEIVING = "ocft/runtime/wire1/receiving.py"
 _LAUNCH = "ocft/runtime/launch.py"
 _ENGINE = "ocft/runtime/engine.py"
 _INBOX = "ocft/runtime/inbox.py"

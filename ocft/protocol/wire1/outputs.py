@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from ocft.events import Event
 from ocft.wire import Payload
 
 
@@ -37,11 +36,4 @@ class PublishFile:
     """Verify the whole file and give it its name; answer with `published`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """Tell listeners what happened; the time is filled in by whoever carries it out."""
-
-    event: Event
-
-
-Output = Send | ReadChunk | WriteChunk | PublishFile | Notify
+Output = Send | ReadChunk | WriteChunk | PublishFile

@@ -23,7 +23,8 @@ from ocft.events import (
 )
 from ocft.ids import NodeId, TransferId
 from ocft.protocol.timers import Patience
-from ocft.protocol.wire1.machine import LONGEST_WORDS, Machine
+from ocft.protocol.machine import LONGEST_WORDS
+from ocft.protocol.wire1.machine import Wire1Machine
 from ocft.protocol.wire1.outputs import PublishFile, WriteChunk
 from ocft.protocol.wire1.states import RECEIVER, ReceiverInput
 from ocft.ranges import RangeSet
@@ -50,7 +51,7 @@ _PATIENCE_WITH_OURS = (
 )
 
 
-class Receiver(Machine[ReceiverInput]):
+class Receiver(Wire1Machine[ReceiverInput]):
     """One incoming wire 1.0 transfer, without I/O.
 
     Feed it messages and time, carry out its outputs in order. It never sleeps, never touches a file
@@ -204,7 +205,7 @@ class Receiver(Machine[ReceiverInput]):
             case Complete() as complete:
                 self._receive_complete(complete, now)
             case Error() as error:
-                self._end_by_peer(
+                self._receive_error(
                     error, failed=ReceiverInput.PEER_FAILED, cancelled=ReceiverInput.PEER_CANCELLED
                 )
             case payload:
@@ -255,7 +256,7 @@ class Receiver(Machine[ReceiverInput]):
             return
         if self._is_out_of_patience(now):
             self._move(ReceiverInput.EXPIRE)
-            self._end_by_timeout(now)
+            self._time_out(now)
             return
         self._timer.expired()
         self._vain += 1

@@ -12,7 +12,6 @@ from ocft.errors import (
     DigestMismatchError,
     OcftError,
     TransferFailedError,
-    TransferRejectedError,
     UnexpectedMessageError,
 )
 from ocft.events import (
@@ -20,13 +19,13 @@ from ocft.events import (
     ChunkSent,
     OfferSent,
     TransferCompleted,
-    TransferRejected,
     TransferResumed,
     TransferStarted,
 )
 from ocft.ids import NodeId, TransferId
 from ocft.protocol.timers import Patience, RetransmissionTimer
-from ocft.protocol.wire1.machine import LONGEST_WORDS, Machine
+from ocft.protocol.machine import LONGEST_WORDS
+from ocft.protocol.wire1.machine import Wire1Machine
 from ocft.protocol.wire1.outputs import ReadChunk
 from ocft.protocol.wire1.states import SENDER, SenderInput
 from ocft.transfers import TransferState
@@ -53,7 +52,7 @@ _FORGOTTEN = "Missing chunk"  # how a 1.x receiver's final ack begins that lost 
 _MOST_NEW_BEGINNINGS = 2  # R-RES-6
 
 
-class Sender(Machine[SenderInput]):
+class Sender(Wire1Machine[SenderInput]):
     """One outgoing wire 1.0 transfer, without I/O.
 
     Feed it messages and time, carry out its outputs in order. It never sleeps, never reads a file
@@ -177,7 +176,7 @@ class Sender(Machine[SenderInput]):
             case Ack(index=index):
                 self._receive_nak(index, now)
             case Error() as error:
-                self._end_by_peer(
+                self._receive_error(
                     error, failed=SenderInput.PEER_FAILED, cancelled=SenderInput.PEER_CANCELLED
                 )
             case payload:
@@ -214,7 +213,7 @@ class Sender(Machine[SenderInput]):
             return
         if self._is_out_of_patience(now):
             self._move(SenderInput.EXPIRE)
-            self._end_by_timeout(now)
+            self._time_out(now)
             return
         if self.state is TransferState.PENDING:
             self._offer_timer.expired()
@@ -303,10 +302,7 @@ class Sender(Machine[SenderInput]):
         self._move(SenderInput.REJECT)
         if was_final:
             return
-        self.error = TransferRejectedError(f"The receiver refused: {reason}")
-        self._notify(
-            TransferRejected(transfer_id=self._transfer_id, peer_id=self._peer_id, reason=reason)
-        )
+        self._end_by_rejection(reason)
 
     def _receive_ack(self, index: int, now: float) -> None:
         if index >= self._sent_before:

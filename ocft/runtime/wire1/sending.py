@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from ocft.errors import OcftError, SourceChangedError
 from ocft.protocol import Output, ReadChunk, Sender
-from ocft.runtime.pump import Pump, Surroundings
+from ocft.runtime.pump import Surroundings
+from ocft.runtime.wire1.pump import ChunkPump
 from ocft.storage import Source, TransferRecord
 
 
-class SendPump(Pump[Sender]):
+class SendPump(ChunkPump[Sender]):
     """One outgoing transfer.
 
     Args:

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from ocft.errors import OcftError, StorageError
 from ocft.protocol import Output, PublishFile, Receiver, Send, WriteChunk
 from ocft.ranges import RangeSet
-from ocft.runtime.pump import Pump, Surroundings
+from ocft.runtime.pump import Surroundings
+from ocft.runtime.wire1.pump import ChunkPump
 from ocft.storage import IncomingFile, TransferRecord
 from ocft.transfers import TransferState
 from ocft.wire import FINAL_ACK, Ack
@@ -21,7 +22,7 @@ _GROUP_BYTES = 8 * 1024 * 1024  # data is synced when so much waits for it
 _GROUP_SECONDS = 2.0  # or when some has waited for so long
 
 
-class ReceivePump(Pump[Receiver]):
+class ReceivePump(ChunkPump[Receiver]):
     """One incoming transfer.
 
     Args:
