@@ -14,7 +14,8 @@
     │  ├─ TransferTimeoutError     (5, R)  the peer did not answer in time
     │  ├─ FileTooLargeError        (2)     larger than the limit of the receiving side
     │  ├─ SourceNotFoundError      (2)     the file to send is not there or cannot be read
-    │  └─ SourceChangedError       (2)     the file to send is not what was offered any more
+    │  ├─ SourceChangedError       (2)     the file to send is not what was offered any more
+    │  └─ PeerTooOldError          (7)     the peer speaks only wire 1.0
     ├─ ChannelError
     │  ├─ UnknownAdapterError      (1)     no adapter has this name
     │  ├─ AdapterNotInstalledError (1)     the adapter's extra is missing
@@ -26,9 +27,14 @@
     │  ├─ UnknownPeerError                 no trusted peer has this name or id
     │  ├─ TrustExpiredError                the trust in a peer has ended
     │  ├─ PeerExistsError          (1)     a trusted peer with this id is already there
-    │  └─ WrongSecretError                 the secret is not ours
+    │  ├─ WrongSecretError                 the secret is not ours
+    │  ├─ NotTrustedError                  the peer's owner has not approved this node yet
+    │  ├─ FingerprintChangedError          the peer shows other keys than those that we know
+    │  ├─ PairingFailedError               the two nodes did not have the same code
+    │  └─ UnsealError                      something sealed, signed or proved is not right
     ├─ StorageError                (2)
     │  ├─ NotEnoughSpaceError      (R)     the disk has no room for the file
+    │  ├─ UnsafeNameError                  a name that was offered cannot be saved as it is
     │  └─ JournalError                     the journal cannot be opened or read
     └─ ConfigError                 (1)
        └─ NotInitializedError              no node was made here yet
@@ -144,6 +150,13 @@ class SourceChangedError(TransferError):
     exit_status: ClassVar[int] = 2
 
 
+class PeerTooOldError(TransferError):
+    """The peer speaks only wire 1.0, which cannot do this, or is not allowed. Update the peer."""
+
+    code: ClassVar[str] = "PEER_TOO_OLD"
+    exit_status: ClassVar[int] = 7
+
+
 class ChannelError(OcftError):
     """A channel could not be opened, or could not carry a text."""
 
@@ -233,6 +246,30 @@ class WrongSecretError(TrustError):
     code: ClassVar[str] = "WRONG_SECRET"
 
 
+class NotTrustedError(TrustError):
+    """The peer's owner has not approved this node yet. Ask for it, then send again."""
+
+    code: ClassVar[str] = "NOT_TRUSTED"
+
+
+class FingerprintChangedError(TrustError):
+    """The peer shows other keys than those we know; nothing was sent. Ask its owner, pair anew."""
+
+    code: ClassVar[str] = "FINGERPRINT_CHANGED"
+
+
+class PairingFailedError(TrustError):
+    """The two nodes did not have the same pairing code. Make a new one and try again."""
+
+    code: ClassVar[str] = "PAIRING_FAILED"
+
+
+class UnsealError(TrustError):
+    """A sealed message could not be opened; it was ignored."""
+
+    code: ClassVar[str] = "UNSEAL"
+
+
 class StorageError(OcftError):
     """A file could not be read or written."""
 
@@ -245,6 +282,12 @@ class NotEnoughSpaceError(StorageError):
 
     code: ClassVar[str] = "NOT_ENOUGH_SPACE"
     retryable: ClassVar[bool] = True
+
+
+class UnsafeNameError(StorageError):
+    """A file was offered under a name that cannot be saved as it is; nothing was written."""
+
+    code: ClassVar[str] = "UNSAFE_NAME"
 
 
 class JournalError(StorageError):
@@ -282,9 +325,12 @@ _BY_CODE: dict[str, type[OcftError]] = {
     for error_type in (
         DigestMismatchError,
         FileTooLargeError,
+        FingerprintChangedError,
         JournalError,
         MessageTooLongError,
         NotEnoughSpaceError,
+        NotTrustedError,
+        PeerTooOldError,
         SourceChangedError,
         SourceNotFoundError,
         StorageError,
@@ -292,5 +338,7 @@ _BY_CODE: dict[str, type[OcftError]] = {
         TransferFailedError,
         TransferRejectedError,
         TransferTimeoutError,
+        TrustExpiredError,
+        UnsafeNameError,
     )
 }

@@ -50,6 +50,10 @@ class OfferReceived(Event):
     """The type, as offered."""
     is_automatic: bool
     """Whether it is accepted without asking (secret or trust)."""
+    files: tuple[str, ...] = ()
+    """The names of the first hundred files; empty where there is one only, `filename`."""
+    file_count: int = 1
+    """Number of files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +160,29 @@ class MessageIgnored(Event):
 
     reason: str
     """Why, as one word: malformed, not-for-us, echo, wrong-author, unknown-transfer, unexpected,
-    busy."""
+    busy, replay, not-proved, fingerprint-changed, not-allowed, unknown-handshake."""
     detail: str = field(default="", repr=False)
     """More words for a log; may quote the peer, never a secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRequested(Event):
+    """A stranger asks to be trusted and waits for the owner; `transfer_id` is empty."""
+
+    author: str
+    """The account that it writes from, by the platform's word."""
+    fingerprint: str
+    """The identity that it proved, as people compare it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerPaired(Event):
+    """A pairing code did its work: both sides know each other now; `transfer_id` is empty."""
+
+    peer_name: str
+    """What the peer is called here."""
+    fingerprint: str
+    """Its identity, as people compare it."""
 
 
 def event_name(event_type: type[Event]) -> str:
@@ -183,6 +207,8 @@ EVENTS: dict[str, type[Event]] = {
         TransferCancelled,
         TransferProgress,
         MessageIgnored,
+        TrustRequested,
+        PeerPaired,
     )
 }
 """Every event by its name."""

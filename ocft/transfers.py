@@ -54,18 +54,18 @@ class TransferInfo:
     peer_id: NodeId
     """The node at the other end."""
     filename: str
-    """The name as offered. It is the peer's text: escape it before showing it, and never use it
-    as a path (`local_path` is the safe one)."""
+    """The name as offered; of several files, what they are called together. It is the peer's text:
+    escape it before showing it, and never use it as a path (`local_path` is the safe one)."""
     size: int
-    """Bytes of the whole file."""
+    """Bytes of the whole file, or of all files together (wire 2: without the manifest)."""
     mime_type: str
     """The type as offered; a hint, never verified."""
     digest: str
-    """SHA-256 of the whole file in lower-case hex."""
+    """SHA-256 of the whole file, or of wire 2's manifest, in lower-case hex."""
     chunk_size: int
-    """Bytes of each chunk but the last."""
+    """Wire 1.0: bytes of each chunk but the last."""
     total_chunks: int
-    """Number of chunks; 0 for an empty file."""
+    """Wire 1.0: number of chunks; 0 for an empty file."""
     bytes_done: int = 0
     """Bytes acknowledged by the receiver (sending) or stored (receiving)."""
     started_at: float = 0.0
@@ -82,3 +82,7 @@ class TransferInfo:
     """Sending: the file that is sent. Receiving: where the file was saved, once it is complete."""
     is_resumable: bool = False
     """Whether `resume_transfer` can go on from what is stored."""
+    wire: str | None = None
+    """Which wire it travels on: "1.0" or "2"; None while that is not known."""
+    file_count: int = 1
+    """Number of files."""

@@ -77,7 +77,8 @@ class RangesAsASet(RuleBasedStateMachine):
 
     @invariant()
     def begins_with_the_lowest_range(self) -> None:
-        assert self.ranges.lowest() == (self.ranges.pairs() or [None])[0]
+        pairs = self.ranges.pairs()
+        assert self.ranges.lowest() == (pairs[0] if pairs else None)
 
     @invariant()
     def is_the_set(self) -> None:

@@ -7,30 +7,51 @@ from typing import Annotated, Any, Final, cast
 import typer
 from typer.core import TyperGroup
 
-from ocft.cli import demo, doctor, listen, node, peers, send, transfers
+from ocft.cli import (
+    approvals,
+    demo,
+    doctor,
+    importing,
+    listen,
+    node,
+    peers,
+    secret,
+    send,
+    transfers,
+)
 from ocft.cli.invocation import Invocation
 from ocft.cli.output import Output, ReaderGoneError, prepare_streams
 from ocft.errors import OcftError
 
 _USAGE: Final = 1
 _UNEXPECTED: Final = 3
+_INTERRUPTED: Final = 130  # 128 + SIGINT
 _READER_GONE: Final = 141  # 128 + SIGPIPE, as the shell reports other programs
 # Typer has its own copy of click since 0.2x, so this class has no address of its own.
 _UsageError: Final = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
 
 class _Group(TyperGroup):
-    """The commands; `--json`, `--quiet` and `--verbose` may also stand behind one."""
+    """The commands; the options of all of them may also stand behind one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move the global flags to where the parser expects them; what follows `--` stays."""
-        flags = [argument for argument in _before_dashes(args) if argument in _FLAGS]
+        """Move the global options to where the parser expects them; what follows `--` stays."""
+        moved: list[str] = []
+        rest: list[str] = []
         end = args.index("--") if "--" in args else len(args)
-        rest = [argument for argument in args[:end] if argument not in _FLAGS]
-        return super().parse_args(ctx, [*flags, *rest, *args[end:]])
+        words = iter(args[:end])
+        for word in words:
+            if word in _FLAGS or word.startswith(f"{_HOME}="):
+                moved.append(word)
+            elif word == _HOME and (folder := next(words, None)) is not None:
+                moved += [word, folder]
+            else:
+                rest.append(word)
+        return super().parse_args(ctx, [*moved, *rest, *args[end:]])
 
 
-_FLAGS: Final = frozenset({"--json", "--quiet", "--verbose"})
+_FLAGS: Final = frozenset({"--json", "--quiet", "-q", "--verbose", "-v"})
+_HOME: Final = "--home"
 
 app = typer.Typer(
     name="ocft",
@@ -42,7 +63,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for topic in (node, peers, send, listen, transfers, doctor, demo):
+for topic in (node, secret, importing, peers, approvals, send, listen, transfers, doctor, demo):
     topic.add_to(app)
 
 
@@ -60,7 +81,7 @@ def _options(
     *,
     home: Annotated[
         str | None,
-        typer.Option("--home", metavar="DIR", help="Keep everything in this folder [OCFT_HOME]."),
+        typer.Option(_HOME, metavar="DIR", help="Keep everything in this folder [OCFT_HOME]."),
     ] = None,
     is_json: Annotated[
         bool, typer.Option("--json", help="Write events and results as lines of JSON.")
@@ -102,31 +123,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], output: Output, *, is_verbose: bool) -> int:
-    from ocft.cli.stopping import Stopped
-
     try:
         command = typer.main.get_command(app)
         status = command.main(arguments, prog_name="ocft", standalone_mode=False)
-    except Stopped as stop:
-        return output.error("INTERRUPTED", str(stop), stop.exit_status)
-    except typer.Abort:
-        return output.error("USAGE", "Nothing was typed in.", _USAGE)
-    except OcftError as error:
-        if is_verbose:
-            _print_traceback(output)
-        return output.error(error.code, str(error), error.exit_status)
-    except _UsageError as error:
-        return _refuse(error, output)
     except ReaderGoneError:
         raise
+    except _UsageError as error:
+        return _refuse(error, output)
     except Exception as error:  # noqa: BLE001 - the top: nothing may end as a traceback
-        words = f"Unexpected {type(error).__name__}: {error}"
-        if is_verbose:
-            _print_traceback(output)
-        else:
-            words += " (--verbose shows where; please report it)"
-        return output.error("UNEXPECTED", words, _UNEXPECTED)
+        return _tell(error, output, is_verbose=is_verbose)
+    if status == _INTERRUPTED:  # what newer versions of typer make of Ctrl-C
+        return _tell(KeyboardInterrupt(), output, is_verbose=False)
     return status if isinstance(status, int) else 0
+
+
+def _tell(error: BaseException, output: Output, *, is_verbose: bool) -> int:
+    """Say how a command ended otherwise than it should."""
+    from ocft.cli.stopping import Stopped
+
+    if isinstance(error, typer.Abort):  # what typer makes of the end of stdin, and once of Ctrl-C
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            return output.error("USAGE", "Nothing was typed in.", _USAGE)
+        error = error.__context__
+    if isinstance(error, Stopped | KeyboardInterrupt):
+        status = error.exit_status if isinstance(error, Stopped) else _INTERRUPTED
+        return output.error("INTERRUPTED", str(error) or "Stopped.", status)
+    if is_verbose:
+        _print_traceback(output)
+    if isinstance(error, OcftError):
+        return output.error(error.code, str(error), error.exit_status)
+    words = f"Unexpected {type(error).__name__}: {error}"
+    words += "" if is_verbose else " (--verbose shows where; please report it)"
+    return output.error("UNEXPECTED", words, _UNEXPECTED)
 
 
 def _refuse(error: Any, output: Output) -> int:

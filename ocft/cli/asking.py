@@ -29,12 +29,11 @@ def ask_for(argument: str | None, *, what: str, variable: str) -> str:
         typer.BadParameter: It is nowhere, and there is nobody to ask.
     """
     if argument == "-":
-        text = sys.stdin.readline(_MAX_LENGTH) if sys.stdin is not None else ""
-        return _given(text, f"stdin holds no {what}.")
+        return _given(_first_line(), f"stdin holds no {what}.")
     if argument is not None:
         return _given(argument, f"The {what} is empty.")
-    if os.environ.get(variable):
-        return os.environ[variable]
+    if value := os.environ.get(variable):
+        return _given(value, f"{variable} holds no {what}.")
     if sys.stdin is not None and sys.stdin.isatty():
         from getpass import getpass
 
@@ -50,6 +49,13 @@ def refuse_extra(context: typer.Context) -> None:
     """
     if context.args:
         raise typer.BadParameter("Too many arguments, or an option that is not known.")
+
+
+def _first_line() -> str:
+    try:
+        return sys.stdin.readline(_MAX_LENGTH) if sys.stdin is not None else ""
+    except UnicodeDecodeError:
+        raise typer.BadParameter("What stdin holds is no text.") from None
 
 
 def _given(text: str, complaint: str) -> str:

@@ -2,15 +2,19 @@
 
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ocft.cli.invocation import Invocation
+from ocft.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from ocft.config import Config, Home
     from ocft.runtime import Sharing, TransferManager
+
+
+_LONGEST_NAME: Final = 64  # characters, as in a pairing (protocol 2.7)
 
 
 def open_sharing(
@@ -42,6 +46,10 @@ def open_sharing(
             manager = TransferManager(
                 bot_id=config.node_id,
                 secret=config.secret,
+                secrets=invocation.secrets_at,
+                identity=invocation.identity,
+                node_name=config.node_name or _machine_name(),
+                wires=("1.0", "2") if config.allow_wire_1 else ("2",),
                 download_dir=download_dir(config, home),
                 channel=opened,
                 secret_ttl=None if ttl_hours is None else timedelta(hours=ttl_hours),
@@ -65,8 +73,21 @@ def open_sharing(
     )
 
 
+def _machine_name() -> str:
+    import platform
+
+    return "".join(filter(str.isprintable, platform.node()))[:_LONGEST_NAME]
+
+
 def download_dir(config: "Config", home: "Home") -> Path:
-    """Return where received files go."""
+    """Return where received files go.
+
+    Raises:
+        ConfigError: The settings name a folder of somebody who does not exist.
+    """
     if config.download_dir is None:
         return home.download_dir
-    return Path(config.download_dir).expanduser()
+    try:
+        return Path(config.download_dir).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"download_dir {config.download_dir!r}: {error}") from error

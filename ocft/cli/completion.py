@@ -1,4 +1,8 @@
-"""What the shell offers when the user presses Tab: names of peers, ids of transfers."""
+"""What the shell offers when the user presses Tab: peers, transfers, requests.
+
+The shell gets what is typed next, and some of it is a stranger's text: nothing that is offered may
+be more than a word, or an option.
+"""
 
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -8,20 +12,22 @@ import typer
 from ocft.errors import OcftError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from ocft.storage import Database
+    from ocft.storage import Database, TrustedPeer
 
 
 def complete_peer(context: typer.Context, incomplete: str) -> list[str]:
     """Return the names, or else the ids, of trusted peers that begin like this."""
     from ocft.storage import PeerStore
 
-    names: list[str] = []
+    peers: list[TrustedPeer] = []
     # In the middle of a command line there is nobody to tell about an error.
     with suppress(OcftError), _database(context) as database:
-        names = [peer.name or peer.id for peer in PeerStore(database).all()]
-    return [name for name in names if name.startswith(incomplete)]
+        peers = PeerStore(database).all()
+    return _fitting(
+        [peer.name if peer.name and _is_plain(peer.name) else peer.id for peer in peers], incomplete
+    )
 
 
 def complete_transfer(context: typer.Context, incomplete: str) -> list[str]:
@@ -36,8 +42,19 @@ def complete_transfer(context: typer.Context, incomplete: str) -> list[str]:
             for record in Journal(database).records()
             if record.info.state is not TransferState.COMPLETED
         ]
-    # The shell gets what is typed next: nothing in it may be more than a word.
-    return [one for one in ids if one.startswith(incomplete) and _is_plain(one)]
+    return _fitting(ids, incomplete)
+
+
+def complete_request(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the ids of nodes that ask to be trusted, and that begin like this."""
+    import time
+
+    from ocft.storage import ApprovalStore
+
+    ids: list[str] = []
+    with suppress(OcftError), _database(context) as database:
+        ids = [request.id for request in ApprovalStore(database).list(time.time())]
+    return _fitting(ids, incomplete)
 
 
 @contextmanager
@@ -57,5 +74,11 @@ def _database(context: typer.Context) -> "Iterator[Database]":
         yield database
 
 
+def _fitting(words: "Sequence[str]", incomplete: str) -> list[str]:
+    return [word for word in words if word.startswith(incomplete) and _is_plain(word)]
+
+
 def _is_plain(text: str) -> bool:
-    return text.isascii() and text.replace("_", "").replace("-", "").isalnum()
+    return not text.startswith("-") and all(
+        character.isalnum() or character in "_-." for character in text
+    )

@@ -14,7 +14,13 @@ import typer
 from ocft.cli.invocation import Invocation
 from ocft.cli.output import Output
 from ocft.cli.terminal import format_size, printable
-from ocft.errors import DigestMismatchError, OcftError, SourceNotFoundError, TransferFailedError
+from ocft.errors import (
+    DigestMismatchError,
+    OcftError,
+    SourceNotFoundError,
+    TransferFailedError,
+    TransferTimeoutError,
+)
 
 _SAMPLE_BYTES: Final = 1024 * 1024
 _PATIENCE: Final = 60.0  # seconds, for each command but the transfer itself
@@ -98,7 +104,10 @@ class _Stage:
             )
             if sender.returncode:
                 raise _failure("send", sender.returncode)
-            path, _ = bob.communicate(timeout=_PATIENCE)
+            try:
+                path, _ = bob.communicate(timeout=_PATIENCE)
+            except subprocess.TimeoutExpired:
+                raise _too_slow("listen") from None
         if bob.returncode:
             raise _failure("listen", bob.returncode)
         return Path(os.fsdecode(path.rstrip(b"\n")))
@@ -120,15 +129,18 @@ class _Stage:
     def _run(self, name: str, *words: str, stdin: str = "", is_shown: bool = True) -> str:
         if is_shown:
             self._output.say(f"$ ocft --home {name} {' '.join(words)}")
-        done = subprocess.run(  # noqa: S603 - our own command
-            self._command(name, "--quiet", *words),
-            env=self._environment,
-            input=stdin,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=_PATIENCE,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603 - our own command
+                self._command(name, "--quiet", *words),
+                env=self._environment,
+                input=stdin,
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
+                timeout=_PATIENCE,
+            )
+        except subprocess.TimeoutExpired:
+            raise _too_slow(words[0]) from None
         if done.returncode:
             raise _failure(words[0], done.returncode)
         return done.stdout
@@ -139,6 +151,10 @@ class _Stage:
 
 def _failure(command: str, status: int) -> OcftError:
     return TransferFailedError(f"`ocft {command}` ended with status {status}.")
+
+
+def _too_slow(command: str) -> OcftError:
+    return TransferTimeoutError(f"`ocft {command}` did not end within {_PATIENCE:g} seconds.")
 
 
 def _make_sample(folder: Path) -> Path:

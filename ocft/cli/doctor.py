@@ -12,15 +12,37 @@ import typer
 
 from ocft.cli.channel import download_dir, open_sharing
 from ocft.cli.invocation import Invocation
+from ocft.cli.peer_words import (
+    WIRE_1,
+    called,
+    fingerprint_words,
+    seen_words,
+    trust_of,
+    wire_of,
+    wire_words,
+)
 from ocft.cli.stopping import run
-from ocft.cli.terminal import format_duration, format_size, printable
+from ocft.cli.terminal import format_size, printable
 from ocft.errors import ConfigError, OcftError, StorageError
+from ocft.ids import NodeId
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ocft.storage import TrustedPeer
+
 _SOON: Final = 24 * 3600.0  # seconds before an expiry that are worth a warning
-_PACKAGES: Final = ("pydantic", "platformdirs", "typer", "rich", "watchfiles")
+_PACKAGES: Final = (
+    "cbor2",
+    "cryptography",
+    "platformdirs",
+    "pybase64",
+    "pydantic",
+    "rich",
+    "typer",
+    "watchfiles",
+    "zstandard",
+)
 _MARKS: Final = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
@@ -56,8 +78,10 @@ def doctor(
         "versions": _versions,
         "home": lambda: _home(invocation),
         "config": lambda: _config(invocation),
+        "keys": lambda: _keys(invocation),
         "journal": lambda: _journal(invocation),
         "peers": lambda: _peers(invocation),
+        "requests": lambda: _requests(invocation),
         "channel": lambda: _channel(invocation, channel),
         "downloads": lambda: _downloads(invocation),
     }
@@ -111,6 +135,11 @@ def _config(invocation: Invocation) -> Iterator[Finding]:
     yield Finding("ok", f"node {invocation.config.node_id}")
 
 
+def _keys(invocation: Invocation) -> Iterator[Finding]:
+    place = "the keyring" if invocation.config.keyring else str(invocation.home.identity_file)
+    yield Finding("ok", f"fingerprint {invocation.fingerprint}, in {place}")
+
+
 def _journal(invocation: Invocation) -> Iterator[Finding]:
     records = invocation.journal.records()
     unfinished = sum(not record.info.state.is_final for record in records)
@@ -124,13 +153,31 @@ def _peers(invocation: Invocation) -> Iterator[Finding]:
         yield Finding("warn", "none is trusted yet: ocft import")
         return
     for peer in peers:
-        called = peer.name or peer.id
-        if peer.is_expired(now):
-            yield Finding("warn", f"the trust in {called} has ended: ocft extend-peer")
-        elif peer.expires_at is not None and peer.expires_at - now < _SOON:
-            left = format_duration(peer.expires_at - now)
-            yield Finding("warn", f"the trust in {called} ends in {left}: ocft extend-peer")
-    yield Finding("ok", f"{len(peers)} known")
+        yield _peer(invocation, peer, now)
+
+
+def _peer(invocation: Invocation, peer: "TrustedPeer", now: float) -> Finding:
+    known = invocation.nodes.find(NodeId(peer.id))
+    wire = wire_of(peer, known, now)
+    ends_soon = peer.expires_at is not None and peer.expires_at - now < _SOON
+    words = "; ".join(
+        [
+            called(peer),
+            f"wire {wire_words(peer, wire, invocation.config)}",
+            f"fingerprint {fingerprint_words(peer, known) or 'not known yet'}",
+            f"trusted {trust_of(peer)}" + (" (ocft extend-peer)" if ends_soon else ""),
+            f"last seen: {seen_words(known)}",
+        ]
+    )
+    return Finding("warn" if ends_soon or wire == WIRE_1 else "ok", words)
+
+
+def _requests(invocation: Invocation) -> Iterator[Finding]:
+    asking = len(invocation.approvals.list(time.time()))
+    if asking:
+        yield Finding("warn", f"{asking} wait for you: ocft requests")
+    else:
+        yield Finding("ok", "nobody asks to be trusted")
 
 
 def _channel(invocation: Invocation, name: str | None) -> Iterator[Finding]:
@@ -179,10 +226,10 @@ def _downloads(invocation: Invocation) -> Iterator[Finding]:
 def _require_writable(folder: "Path") -> None:
     import tempfile
 
-    # It is made when the first file comes; until then, what it will be made in has to do.
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
     try:
+        # It is made when the first file comes; until then, what it will be made in has to do.
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:

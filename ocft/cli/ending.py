@@ -54,6 +54,7 @@ async def finish(
     transfer_ids: Sequence[TransferId],
     *,
     within: float | None,
+    hint: str,
     goal: TransferState = TransferState.COMPLETED,
     requests: Sequence["Request"] = (),
     receives: bool = False,
@@ -65,6 +66,7 @@ async def finish(
         sharing: Their channel.
         transfer_ids: The transfers.
         within: Seconds to wait at most.
+        hint: What to say about them when that was not enough.
         goal: How they are to end.
         requests: What is to be done with them first.
         receives: Whether one of them comes in.
@@ -86,9 +88,9 @@ async def finish(
                     transfer_ids, reporter.tell, requests=requests, receives=receives
                 )
         except TimeoutError:
-            raise TransferTimeoutError(
-                f"Not done after {within:g} seconds. {hint_for(transfer_ids)}"
-            ) from None
+            if within is None:  # not ours
+                raise
+            raise TransferTimeoutError(f"Not done after {within:g} seconds. {hint}") from None
     infos = [_info(invocation, transfer_id) for transfer_id in transfer_ids]
     for info in infos:
         if info.state is not goal:

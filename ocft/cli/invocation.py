@@ -1,5 +1,6 @@
-"""What one run of a command works with: its options, and the node's home, settings and journal."""
+"""What one run of a command works with: its options, and the node's settings, keys and journal."""
 
+import logging
 import os
 from contextlib import ExitStack
 from functools import cached_property
@@ -8,10 +9,22 @@ from typing import TYPE_CHECKING
 import typer
 
 from ocft.cli.output import Output
+from ocft.errors import ConfigError
 
 if TYPE_CHECKING:
     from ocft.config import Config, Home
-    from ocft.storage import Database, Journal, PeerStore
+    from ocft.crypto import Identity
+    from ocft.storage import (
+        ApprovalStore,
+        Database,
+        Journal,
+        NodeStore,
+        PeerStore,
+        SessionStore,
+        TrustedPeer,
+    )
+
+_log = logging.getLogger(__name__)
 
 
 class Invocation:
@@ -26,6 +39,8 @@ class Invocation:
         self.output = output
         self._home_option = home
         self._config: Config | None = None
+        self._fresh_config: Config | None = None
+        self._secrets_of: tuple[int, ...] = ()
         self._open = ExitStack()
 
     @classmethod
@@ -58,6 +73,24 @@ class Invocation:
             self._config = load_config(self.home.config_file)
         return self._config
 
+    def secrets_at(self, now: float) -> tuple[str, ...]:
+        """Return the secrets that count at a moment, by what the config file says now.
+
+        `ocft rotate-secret` holds at once, for a process that listens already, too.
+
+        Args:
+            now: Seconds since the epoch.
+        """
+        from ocft.config import load_config
+
+        if (change := self._last_change()) != self._secrets_of:
+            self._secrets_of = change
+            try:
+                self._fresh_config = load_config(self.home.config_file)
+            except ConfigError as error:  # somebody edits it; the last good one counts
+                _log.warning("%s", error)
+        return (self._fresh_config or self.config).secrets_at(now)
+
     def change_config(self, **changes: object) -> None:
         """Change some settings and write them all.
 
@@ -87,6 +120,27 @@ class Invocation:
             )
 
     @cached_property
+    def identity(self) -> "Identity":
+        """The node's keys; a node from before wire 2 gets them now.
+
+        Raises:
+            NotInitializedError: There is no node in this home.
+            ConfigError: They cannot be used.
+        """
+        from ocft.cli.identity import open_identity
+
+        config = self.config
+        self.home.make()
+        return open_identity(config, self.home)
+
+    @property
+    def fingerprint(self) -> str:
+        """The node's fingerprint as people compare it."""
+        from ocft.crypto import format_fingerprint
+
+        return format_fingerprint(self.identity.public.fingerprint)
+
+    @cached_property
     def database(self) -> "Database":
         """The journal's file, open.
 
@@ -113,6 +167,44 @@ class Invocation:
         from ocft.storage import PeerStore
 
         return PeerStore(self.database)
+
+    @cached_property
+    def nodes(self) -> "NodeStore":
+        """What was learnt about other nodes."""
+        from ocft.storage import NodeStore
+
+        return NodeStore(self.database)
+
+    @cached_property
+    def sessions(self) -> "SessionStore":
+        """The keys that this node shares with its peers."""
+        from ocft.storage import SessionStore
+
+        return SessionStore(self.database, self.identity.storage_key())
+
+    @cached_property
+    def approvals(self) -> "ApprovalStore":
+        """The nodes that ask to be trusted."""
+        from ocft.storage import ApprovalStore
+
+        return ApprovalStore(self.database)
+
+    def forget_keys(self, peer: "TrustedPeer") -> None:
+        """Forget the keys that are shared with a peer, and what was learnt about it."""
+        from ocft.ids import NodeId
+        from ocft.storage import SessionStore
+
+        # Without our keys: nothing is opened, and it has to work when the keyring is locked.
+        SessionStore(self.database, b"").forget(NodeId(peer.id))
+        self.nodes.forget(NodeId(peer.id))
+
+    def _last_change(self) -> tuple[int, ...]:
+        """Return numbers that are others after the config file was written again."""
+        try:
+            status = self.home.config_file.stat()
+        except OSError:
+            return ()
+        return (status.st_ino, status.st_mtime_ns, status.st_size)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -73,6 +73,8 @@ async def _listen_for(
         async with asyncio.timeout(within):
             return await _listen(invocation, sharing, once=once)
     except TimeoutError:
+        if within is None:  # not ours
+            raise
         if once:
             raise TransferTimeoutError(f"No file came within {within:g} seconds.") from None
         return None

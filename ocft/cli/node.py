@@ -1,15 +1,16 @@
 """Commands about this node: make it, show it, change its settings."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ocft.cli.asking import TAKES_SECRET, ask_for, refuse_extra
 from ocft.cli.channel import download_dir
+from ocft.cli.identity import identity_set_aside, open_identity
 from ocft.cli.invocation import Invocation
-from ocft.cli.terminal import format_size, parse_size, printable
-from ocft.errors import ConfigError, WrongSecretError
+from ocft.cli.terminal import format_moment, format_size, parse_size, printable
+from ocft.errors import ConfigError
 
 if TYPE_CHECKING:
     from ocft.config import Config
@@ -20,13 +21,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("init", epilog="Example: ocft init")(init)
     app.command("status", epilog="Example: ocft status --json")(status)
     app.command("info", hidden=True)(status)
-    app.command("show-secret", epilog="Example: ocft show-secret")(show_secret)
-    app.command("export", epilog="Example: ocft export | ssh host ocft import - --name laptop")(
-        export
-    )
-    app.command(
-        "verify", epilog="Example: ocft verify - < secret.txt", context_settings=TAKES_SECRET
-    )(verify)
     app.command("set-download", epilog="Example: ocft set-download ~/Downloads/ocft")(set_download)
     app.command("set-max-size", epilog="Example: ocft set-max-size 1.5GB")(set_max_size)
     app.command("set-ttl", epilog="Example: ocft set-ttl 48")(set_ttl)
@@ -39,10 +33,16 @@ def init(
         bool,
         typer.Option("--force", "-f", help="Make a new identity and secret; settings stay."),
     ] = False,
+    keyring: Annotated[
+        bool | None,
+        typer.Option(
+            "--keyring/--no-keyring",
+            help="Keep the keys in the system's keyring (extra: keyring), or in a file.",
+        ),
+    ] = None,
 ) -> None:
     """Make a node here: an identity and a secret for its peers."""
     invocation = Invocation.of(context)
-    output = invocation.output
     if not force:
         invocation.take_over_1_0()
         if invocation.home.config_file.exists():
@@ -50,90 +50,80 @@ def init(
                 f"There is a node in {invocation.home.config_file.parent} already. "
                 "--force makes a new identity, which its peers do not know."
             )
-    config = _new_config(invocation)
-    invocation.save_config(config)
-    output.result("init", node_id=config.node_id, config_file=str(invocation.home.config_file))
+    if force:
+        with identity_set_aside(invocation.home) as kept:
+            _make_node(invocation, keyring=keyring)
+        if kept is not None:
+            invocation.output.say(f"The keys of the node that was here are now {kept}.")
+    else:
+        _make_node(invocation, keyring=keyring)
+    config, output = invocation.config, invocation.output
+    output.result(
+        "init",
+        node_id=config.node_id,
+        fingerprint=invocation.fingerprint,
+        config_file=str(invocation.home.config_file),
+    )
     output.data(config.node_id)
+    output.say(f"Fingerprint: {invocation.fingerprint}")
     output.say(f"Settings: {invocation.home.config_file}")
     output.say("Next: ocft export here, ocft import there. Then: ocft send FILE --to PEER")
 
 
 def status(context: typer.Context) -> None:
-    """Show this node: its id and settings, never its secret."""
+    """Show this node: its fingerprint and settings, not its secret."""
     invocation = Invocation.of(context)
     config, home = invocation.config, invocation.home
     folder = download_dir(config, home)
     peers = len(invocation.peers.all())
+    now = time.time()
+    requests = len(invocation.approvals.list(now))
     unfinished = len(invocation.journal.records(unfinished_only=True))
+    overlaps = len(config.secrets_at(now)) > 1
+    previous_until = config.previous_secret_until if overlaps else None
     invocation.output.result(
         "status",
         node_id=config.node_id,
+        fingerprint=invocation.fingerprint,
         created_at=config.created_at.isoformat(),
         config_file=str(home.config_file),
         state_dir=str(home.state_dir),
         download_dir=str(folder),
         max_file_size=config.max_file_size,
         secret_ttl_hours=config.secret_ttl_hours,
+        previous_secret_until=previous_until.timestamp() if previous_until else None,
         auto_accept=config.auto_accept,
+        allow_wire_1=config.allow_wire_1,
         channel=config.channel,
         peers=peers,
+        requests=requests,
         unfinished_transfers=unfinished,
     )
     ttl = config.secret_ttl_hours
     lines = {
         "Node": config.node_id,
-        "Made": f"{config.created_at.astimezone():%Y-%m-%d %H:%M}",
+        "Fingerprint": invocation.fingerprint,
+        "Made": format_moment(config.created_at.timestamp()),
         "Settings": str(home.config_file),
         "Journal": str(home.journal_file),
+        "Keys": "in the system's keyring" if config.keyring else str(home.identity_file),
         "Downloads": str(folder),
         "Largest file": format_size(config.max_file_size),
-        "Secret": "hidden (ocft show-secret); in offers it counts "
+        "Secret": "hidden (ocft show-secret); in offers of wire 1.0 it counts "
         + ("for ever" if ttl is None else f"{ttl:g} h"),
+        "Former secret": f"counts until {format_moment(previous_until.timestamp())}"
+        if previous_until
+        else "",
+        "Wire 1.0": "allowed" if config.allow_wire_1 else "not allowed",
         "Trusted peers": f"{peers}"
         + (", who may send without asking" if config.auto_accept else ""),
+        "Requests": f"{requests} (ocft requests)" if requests else "",
         "Channel": config.channel,
         "Unfinished": f"{unfinished} transfers" if unfinished != 1 else "1 transfer",
     }
     for name, value in lines.items():
-        invocation.output.data(f"{name + ':':<15}{printable(value)}")
-
-
-def show_secret(context: typer.Context) -> None:
-    """Write this node's secret. Whoever knows it may send files here without asking."""
-    invocation = Invocation.of(context)
-    invocation.output.result("show-secret", secret=invocation.config.secret)
-    invocation.output.data(invocation.config.secret)
-
-
-def export(context: typer.Context) -> None:
-    """Write the address that peers import. It holds the secret: hand it over privately."""
-    from ocft.ids import NodeId
-    from ocft.wire import PeerAddress, format_peer_uri
-
-    invocation = Invocation.of(context)
-    config = invocation.config
-    uri = format_peer_uri(PeerAddress(NodeId(config.node_id), config.secret))
-    invocation.output.result("export", node_id=config.node_id, uri=uri)
-    invocation.output.data(uri)
-
-
-def verify(
-    context: typer.Context,
-    secret: Annotated[
-        str | None,
-        typer.Argument(help="The secret; - reads stdin. Left out: OCFT_SECRET, or a prompt."),
-    ] = None,
-) -> None:
-    """Check whether a secret is this node's secret."""
-    from ocft.crypto import secrets_match
-
-    refuse_extra(context)
-    invocation = Invocation.of(context)
-    ours = invocation.config.secret
-    if not secrets_match(ours, ask_for(secret, what="secret", variable="OCFT_SECRET")):
-        raise WrongSecretError("This is not the node's secret.")
-    invocation.output.result("verify", is_valid=True)
-    invocation.output.say("This is the node's secret.")
+        if value:
+            invocation.output.data(f"{name + ':':<15}{printable(value)}")
 
 
 def set_download(
@@ -188,10 +178,18 @@ def set_ttl(
     )
 
 
+def _make_node(invocation: Invocation, *, keyring: bool | None) -> None:
+    config = _new_config(invocation)
+    if keyring is not None:
+        config = config.changed(keyring=keyring)
+    # Before the settings: whatever is missing for the keys, the node that was here stays whole.
+    invocation.home.make()
+    open_identity(config, invocation.home)
+    invocation.save_config(config)
+
+
 def _new_config(invocation: Invocation) -> "Config":
     """Return settings with a new identity; those that can be read and are there already stay."""
-    import time
-
     from ocft.config import Config, load_config
     from ocft.crypto import make_secret
     from ocft.errors import NotInitializedError
@@ -200,7 +198,9 @@ def _new_config(invocation: Invocation) -> "Config":
     config_file = invocation.home.config_file
     settings: dict[str, Any] = {}
     try:
-        settings = load_config(config_file).model_dump(exclude={"created_at"})
+        settings = load_config(config_file).model_dump(
+            exclude={"created_at", "previous_secret", "previous_secret_until"}
+        )
     except NotInitializedError:
         pass
     except ConfigError as error:

@@ -4,11 +4,13 @@ import json
 import logging
 import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ocft.cli.terminal import printable
+from ocft.errors import StorageError
 
 if TYPE_CHECKING:
     from ocft.events import Event
@@ -72,7 +74,8 @@ class Output:
         """Write the line that ends a command that failed; return its exit status."""
         if self.is_json:
             error = {"code": code, "message": message, "exit_status": exit_status}
-            self._line({"error": error})
+            with suppress(StorageError):  # then there is nobody to tell, and the status says it
+                self._line({"error": error})
         else:
             _write(sys.stderr, printable_lines(f"ocft: {message}"))
         return exit_status
@@ -115,6 +118,10 @@ def _write(stream: TextIO | None, line: str) -> None:
         _forget(stream)
         if stream is sys.stdout:
             raise ReaderGoneError from None
+    except OSError as error:  # a full disk, for one
+        _forget(stream)
+        if stream is sys.stdout:
+            raise StorageError(f"stdout cannot be written: {error.strerror}.") from error
 
 
 def _forget(stream: TextIO) -> None:

@@ -1,127 +1,193 @@
-"""Commands about the peers that this node trusts."""
+"""`ocft peers`: what is known of the trusted peers, what they may do, and for how long."""
 
-import math
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ocft.cli.asking import TAKES_SECRET, ask_for, refuse_extra
 from ocft.cli.completion import complete_peer
+from ocft.cli.importing import HOUR, MOST_HOURS
 from ocft.cli.invocation import Invocation
-from ocft.cli.terminal import format_duration, format_moment, printable, table
+from ocft.cli.peer_words import (
+    WIRE_2,
+    called,
+    fingerprint_words,
+    offers_words,
+    peer_fields,
+    seen_words,
+    trust_of,
+    wire_of,
+    wire_words,
+)
+from ocft.cli.terminal import format_moment, parse_size, printable, table
 from ocft.errors import ConfigError
+from ocft.ids import NodeId
 
-if TYPE_CHECKING:
-    from ocft.storage import TrustedPeer
+_NO_LIMIT = "none"
 
-_HOUR = 3600.0  # seconds
-_MOST_HOURS = 24.0 * 365 * 1000
-
-_Name = Annotated[str | None, typer.Option("--name", "-n", help="What to call it here.")]
-_Ttl = Annotated[
-    float | None, typer.Option("--ttl", "-t", metavar="HOURS", help="Trust it so long; 0: always.")
-]
-_Address = Annotated[
-    str | None,
-    typer.Option("--address", help="What the channel calls it, where that is not its id."),
-]
 _IdOrName = Annotated[
     str,
     typer.Argument(
-        metavar="ID_OR_NAME", help="As `ocft list-peers` shows it.", autocompletion=complete_peer
+        metavar="ID_OR_NAME", help="As `ocft peers` shows it.", autocompletion=complete_peer
     ),
 ]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    app.command(
-        "import",
-        epilog="Example: ocft import - --name alice < alice.txt",
-        context_settings=TAKES_SECRET,
-    )(import_)
-    app.command(
-        "add-peer",
-        epilog="Example: ocft add-peer ocft_mwpruv99_AbCdEfGh - --name alice < secret.txt",
-        context_settings=TAKES_SECRET,
-    )(add_peer)
-    app.command("remove-peer", epilog="Example: ocft remove-peer alice")(remove_peer)
-    app.command("list-peers", epilog="Example: ocft list-peers")(list_peers)
-    app.command("peers", hidden=True)(list_peers)
-    app.command("extend-peer", epilog="Example: ocft extend-peer alice 48")(extend_peer)
-
-
-def import_(
-    context: typer.Context,
-    uri: Annotated[
-        str | None,
-        typer.Argument(
-            help="What `ocft export` wrote; - reads stdin. Left out: OCFT_PEER_URI, or a prompt."
-        ),
-    ] = None,
-    *,
-    name: _Name = None,
-    ttl: _Ttl = None,
-    address: _Address = None,
-) -> None:
-    """Trust the peer that an ocft:// address belongs to."""
-    from ocft.wire import parse_peer_uri
-
-    refuse_extra(context)
-    invocation = Invocation.of(context)
-    invocation.config  # noqa: B018 - without a node, say so before asking
-    peer = parse_peer_uri(ask_for(uri, what="peer URI", variable="OCFT_PEER_URI"))
-    _add(
-        invocation,
-        "import",
-        id=peer.node_id,
-        secret=peer.secret,
-        name=name,
-        ttl=ttl,
-        address=address,
+    group = typer.Typer(
+        name="peers",
+        help="List the trusted peers, look at one, change what it may do.",
+        epilog="Example: ocft peers",
+        rich_markup_mode=None,
     )
+    group.callback(invoke_without_command=True)(_list_unless)
+    group.command("list", epilog="Example: ocft peers list")(list_peers)
+    group.command("show", epilog="Example: ocft peers show alice")(show)
+    group.command("rename", epilog="Example: ocft peers rename alice alice-laptop")(rename)
+    group.command("limit", epilog="Example: ocft peers limit alice --max-size 10MB --ask")(limit)
+    group.command("revoke", epilog="Example: ocft peers revoke alice")(revoke)
+    app.add_typer(group)
+    # The names that wire 1.0's tool has.
+    app.command("list-peers", epilog="Example: ocft list-peers")(list_peers)
+    app.command("extend-peer", epilog="Example: ocft extend-peer alice 48")(extend_peer)
+    app.command("remove-peer", epilog="Example: ocft remove-peer alice")(remove_peer)
 
 
-def add_peer(
-    context: typer.Context,
-    node_id: Annotated[str, typer.Argument(help="What the peer calls itself.")],
-    secret: Annotated[
-        str | None,
-        typer.Argument(help="Its secret; - reads stdin. Left out: OCFT_PEER_SECRET, or a prompt."),
-    ] = None,
-    *,
-    name: _Name = None,
-    ttl: _Ttl = None,
-    address: _Address = None,
-) -> None:
-    """Trust a peer of which id and secret are known."""
-    refuse_extra(context)
-    invocation = Invocation.of(context)
-    invocation.config  # noqa: B018 - without a node, say so before asking
-    secret = ask_for(secret, what="secret", variable="OCFT_PEER_SECRET")
-    _add(invocation, "add-peer", id=node_id, secret=secret, name=name, ttl=ttl, address=address)
-
-
-def remove_peer(context: typer.Context, peer: _IdOrName) -> None:
-    """Trust a peer no longer."""
-    invocation = Invocation.of(context)
-    removed = invocation.peers.remove(peer)
-    invocation.output.result("remove-peer", peer=_fields(removed))
-    invocation.output.say(f"{_called(removed)} is no longer trusted.")
+def _list_unless(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_peers(context)
 
 
 def list_peers(context: typer.Context) -> None:
     """List the trusted peers."""
     invocation = Invocation.of(context)
     peers = invocation.peers.all()
-    invocation.output.result("list-peers", peers=[_fields(peer) for peer in peers])
+    find = invocation.nodes.find
+    invocation.output.result(
+        "list-peers", peers=[peer_fields(peer, find(NodeId(peer.id))) for peer in peers]
+    )
     if not peers:
         invocation.output.say("No peer is trusted yet. `ocft import` adds one.")
         return
-    rows = [[peer.name or "", peer.id, _trust(peer)] for peer in peers]
+    rows = [[peer.name or "", peer.id, trust_of(peer)] for peer in peers]
     for line in table(("NAME", "ID", "TRUSTED"), rows):
         invocation.output.data(line)
+
+
+def show(context: typer.Context, peer: _IdOrName) -> None:
+    """Show what is known of a peer, not its secret.
+
+    The fingerprint is the one that the peer's own `ocft status` shows.
+    """
+    invocation = Invocation.of(context)
+    config, now = invocation.config, time.time()
+    found = invocation.peers.get(peer)
+    known = invocation.nodes.find(NodeId(found.id))
+    sessions = invocation.sessions.of(NodeId(found.id), now)
+    wire = wire_of(found, known, now)
+    invocation.output.result(
+        "peers show",
+        peer=peer_fields(found, known),
+        wire=wire,
+        is_sealed=None if wire is None else wire == WIRE_2,
+        last_seen=known.last_seen if known is not None else None,
+        sessions=len(sessions),
+    )
+    lines = {
+        "Peer": called(found),
+        "Address": found.address or "its id",
+        "Fingerprint": fingerprint_words(found, known) or "not known yet",
+        "Wire": wire_words(found, wire, config),
+        "Trusted": trust_of(found),
+        "Last seen": seen_words(known),
+        "Its offers": offers_words(found, config),
+        "Wire 1.0": "allowed" if found.allows_wire_1 and config.allow_wire_1 else "not allowed",
+        "Sessions": f"{len(sessions)}, the newest of {format_moment(sessions[0].established_at)}"
+        if sessions
+        else "none",
+    }
+    for name, value in lines.items():
+        invocation.output.data(f"{name + ':':<13}{printable(value)}")
+
+
+def rename(
+    context: typer.Context,
+    peer: _IdOrName,
+    name: Annotated[str, typer.Argument(help="What to call it from now on.")],
+) -> None:
+    """Call a peer by another name."""
+    invocation = Invocation.of(context)
+    renamed = invocation.peers.rename(peer, name)
+    invocation.output.result("peers rename", peer=peer_fields(renamed))
+    invocation.output.say(f"{printable(peer)} is now {called(renamed)}.")
+
+
+def limit(
+    context: typer.Context,
+    peer: _IdOrName,
+    *,
+    may_send: Annotated[
+        bool | None, typer.Option("--may-send/--no-send", help="Whether it may offer files here.")
+    ] = None,
+    auto_accept: Annotated[
+        bool | None,
+        typer.Option("--auto-accept/--ask", help="Whether its files are taken without asking."),
+    ] = None,
+    max_size: Annotated[
+        str | None,
+        typer.Option(
+            "--max-size", metavar="SIZE", help="Largest file; none: as this node's setting says."
+        ),
+    ] = None,
+    per_day: Annotated[
+        str | None,
+        typer.Option("--per-day", metavar="SIZE", help="Most in 24 hours; none: no limit."),
+    ] = None,
+    wire_1: Annotated[
+        bool | None,
+        typer.Option("--wire-1/--no-wire-1", help="Whether all in the chat may read its files."),
+    ] = None,
+) -> None:
+    """Change what a peer may do; what is not named stays.
+
+    It holds from the next offer on, and for transfers that are resumed.
+    """
+    changes: dict[str, Any] = {}
+    if may_send is not None:
+        changes["may_send"] = may_send
+    if auto_accept is not None:
+        changes["auto_accept"] = auto_accept
+    if max_size is not None:
+        changes["max_file_size"] = _size_or_none(max_size)
+    if per_day is not None:
+        changes["bytes_per_day"] = _size_or_none(per_day)
+    if wire_1 is not None:
+        changes["allows_wire_1"] = wire_1
+    if not changes:
+        raise typer.BadParameter("Name what to change: --help lists the limits.")
+    invocation = Invocation.of(context)
+    changed = invocation.peers.change(peer, **changes)
+    config = invocation.config
+    invocation.output.result("peers limit", peer=peer_fields(changed))
+    invocation.output.say(f"Offers of {called(changed)}: {offers_words(changed, config)}.")
+    if wire_1 is not None:
+        known = invocation.nodes.find(NodeId(changed.id))
+        wire = wire_of(changed, known, time.time())
+        invocation.output.say(f"Transfers with it: wire {wire_words(changed, wire, config)}.")
+
+
+def revoke(context: typer.Context, peer: _IdOrName) -> None:
+    """Trust a peer no longer, and forget its keys.
+
+    Transfers with it end. It can ask to be trusted again.
+    """
+    _revoke(context, "peers revoke", peer)
+
+
+def remove_peer(context: typer.Context, peer: _IdOrName) -> None:
+    """Trust a peer no longer: `ocft peers revoke`."""
+    _revoke(context, "remove-peer", peer)
 
 
 def extend_peer(
@@ -134,60 +200,27 @@ def extend_peer(
     The time counts from the expiry on, or from now on if that has passed.
     """
     invocation = Invocation.of(context)
-    if not 0 < hours <= _MOST_HOURS:
-        raise ConfigError(f"HOURS is a positive number of up to {_MOST_HOURS:.0f}.")
-    extended = invocation.peers.extend(peer, hours * _HOUR, time.time())
-    invocation.output.result("extend-peer", peer=_fields(extended))
-    invocation.output.say(f"{_called(extended)} is trusted {_trust(extended)}.")
+    if not 0 < hours <= MOST_HOURS:
+        raise ConfigError(f"HOURS is a positive number of up to {MOST_HOURS:.0f}.")
+    extended = invocation.peers.extend(peer, hours * HOUR, time.time())
+    invocation.output.result("extend-peer", peer=peer_fields(extended))
+    invocation.output.say(f"{called(extended)} is trusted {trust_of(extended)}.")
 
 
-def _add(
-    invocation: Invocation,
-    command: str,
-    *,
-    id: str,  # noqa: A002 - the field's name
-    secret: str,
-    name: str | None,
-    ttl: float | None,
-    address: str | None,
-) -> None:
-    from ocft.storage import TrustedPeer
-
-    if ttl is not None and not (math.isfinite(ttl) and 0 <= ttl <= _MOST_HOURS):
-        raise ConfigError(f"--ttl is a number of hours of up to {_MOST_HOURS:.0f}; 0 is for ever.")
-    peer = TrustedPeer(
-        id=id,
-        secret=secret,
-        name=name,
-        address=address,
-        expires_at=time.time() + ttl * _HOUR if ttl else None,
-    )
-    if id == invocation.config.node_id:
-        raise ConfigError("This is the address of this very node; a peer is another one.")
-    invocation.peers.add(peer)
-    invocation.output.result(command, peer=_fields(peer))
-    invocation.output.say(f"{_called(peer)} is trusted {_trust(peer)}.")
+def _revoke(context: typer.Context, command: str, peer: str) -> None:
+    invocation = Invocation.of(context)
+    removed = invocation.peers.remove(peer)
+    known = invocation.nodes.find(NodeId(removed.id))
+    proved = known is not None and known.secret_tag is not None
+    invocation.forget_keys(removed)
+    invocation.output.result(command, peer=peer_fields(removed))
+    invocation.output.say(f"{called(removed)} is no longer trusted.")
+    if proved:
+        invocation.output.say(
+            "It knows this node's secret and can come back with it: "
+            "`ocft rotate-secret --overlap 0` shuts out all who know only that."
+        )
 
 
-def _fields(peer: "TrustedPeer") -> dict[str, Any]:
-    """Return what may be shown of a peer: all but its secret."""
-    return {
-        "id": peer.id,
-        "name": peer.name,
-        "address": peer.address,
-        "expires_at": peer.expires_at,
-        "is_expired": peer.is_expired(time.time()),
-    }
-
-
-def _called(peer: "TrustedPeer") -> str:
-    return printable(f"{peer.name} ({peer.id})" if peer.name else peer.id)
-
-
-def _trust(peer: "TrustedPeer") -> str:
-    if peer.expires_at is None:
-        return "for ever"
-    left = peer.expires_at - time.time()
-    if left <= 0:
-        return f"no longer, since {format_moment(peer.expires_at)}"
-    return f"until {format_moment(peer.expires_at)}, for {format_duration(left)}"
+def _size_or_none(text: str) -> int | None:
+    return None if text.strip().lower() == _NO_LIMIT else parse_size(text)

@@ -11,6 +11,7 @@ from ocft.events import (
     Event,
     OfferReceived,
     OfferSent,
+    PeerPaired,
     TransferAccepted,
     TransferCancelled,
     TransferCompleted,
@@ -19,6 +20,7 @@ from ocft.events import (
     TransferRejected,
     TransferResumed,
     TransferStarted,
+    TrustRequested,
 )
 from ocft.transfers import Direction, TransferInfo
 
@@ -83,6 +85,9 @@ class Reporter:
         self._output.event(event)
         if self._output.is_json:
             return
+        if isinstance(event, TrustRequested | PeerPaired):
+            self._output.say(self._words_about(event))
+            return
         info = self._find(event.transfer_id)
         if info is None:
             return  # a text that is no transfer's
@@ -112,8 +117,17 @@ class Reporter:
             with self._bars.hidden():
                 self._output.path(path)
 
+    def _words_about(self, event: TrustRequested | PeerPaired) -> str:
+        fingerprint = f"Fingerprint: {printable(event.fingerprint)}"
+        if isinstance(event, PeerPaired):
+            return f"Paired with {printable(event.peer_name)}. {fingerprint}"
+        who = printable(event.peer_id)
+        if event.author != event.peer_id:
+            who += f" (from {printable(event.author)})"
+        return f"{who} asks to be trusted. {fingerprint}. See: ocft requests"
+
     def _words(self, event: Event, info: TransferInfo) -> str:
-        file = f"{printable(info.filename)} ({format_size(info.size)})"
+        file = f"{printable(info.filename)} ({_extent(info)})"
         peer = self._name_of(info.peer_id)
         short_id = printable(info.id)
         is_sending = info.direction is Direction.SEND
@@ -138,3 +152,9 @@ class Reporter:
             case TransferCancelled(reason=reason):
                 words = f"{file} was cancelled: {printable(reason)}"
         return words
+
+
+def _extent(info: TransferInfo) -> str:
+    """Return how much it is."""
+    size = format_size(info.size)
+    return size if info.file_count == 1 else f"{info.file_count} files, {size}"

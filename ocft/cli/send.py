@@ -10,8 +10,9 @@ from ocft.cli.channel import open_sharing
 from ocft.cli.completion import complete_peer
 from ocft.cli.ending import finish, hint_for, require_seconds, seconds_option, transfer_fields
 from ocft.cli.invocation import Invocation
+from ocft.cli.peer_words import WIRE_1, wire_of
 from ocft.cli.stopping import run
-from ocft.errors import TrustExpiredError, WrongStateError
+from ocft.errors import SourceNotFoundError, TrustExpiredError, WrongStateError
 from ocft.ids import NodeId, TransferId
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 def send(
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="What to send; -- ends the options.")
+        list[str], typer.Argument(metavar="FILE", help="Files and folders; -- ends the options.")
     ],
     *,
     to: Annotated[
@@ -43,13 +44,19 @@ def send(
     ] = False,
     timeout: Annotated[float | None, seconds_option("Wait so long at most.")] = None,
 ) -> None:
-    """Send files to a trusted peer, and wait until it has them."""
+    """Send files and folders to a trusted peer, and wait until it has them.
+
+    They go together, as one transfer. A peer of wire 1.0 gets one file at a time, and no folders.
+    """
     require_seconds(timeout)
     invocation = Invocation.of(context)
     peer = invocation.peers.get(to)
     if peer.is_expired(time.time()):
         raise TrustExpiredError(f"The trust in {to!r} has ended. `ocft extend-peer` renews it.")
     sharing = open_sharing(invocation, channel)
+    if "" in files:
+        # For a path it would be the current folder: `ocft send "$FILE"` must not send all of that.
+        raise SourceNotFoundError("The name of a file is empty.")
     # Typed out, not expanded: no pattern and no ~ means anything here, that is the shell's work.
     paths = [Path(name) for name in files]
     ids = run(_record(invocation, sharing, peer, paths))
@@ -57,7 +64,7 @@ def send(
         _leave(invocation, sharing, ids)
         return
     infos = run(
-        finish(invocation, sharing, ids, within=timeout),
+        finish(invocation, sharing, ids, within=timeout, hint=hint_for(ids)),
         when_stopped=f"Stopped. {hint_for(ids)}",
     )
     invocation.output.result("send", transfers=[transfer_fields(info) for info in infos])
@@ -69,19 +76,29 @@ async def _record(
     """Put files to send into the journal."""
     import asyncio
 
-    from ocft.runtime import outgoing_record
+    from ocft.runtime import outgoing_files
 
     # All of them are read before any is recorded: a mistyped name sends nothing.
-    records = [
-        await outgoing_record(NodeId(peer.id), path, channel=sharing.channel, wall_clock=time.time)
-        for path in paths
+    sets = [
+        await outgoing_files(NodeId(peer.id), one, channel=sharing.channel, wall_clock=time.time)
+        for one in _as_transfers(invocation, peer, paths)
     ]
-    for record in records:
-        if not invocation.journal.add(record):
-            raise WrongStateError(f"The id {record.info.id} is taken. Try again.")
+    for outgoing in sets:
+        if not outgoing.add_to(invocation.journal):
+            raise WrongStateError(f"The id {outgoing.record.info.id} is taken. Try again.")
+        for path in outgoing.skipped:
+            invocation.output.say(f"Left out, because it is no file or folder: {path}")
     # What is said to be recorded is so after a power cut, too.
     await asyncio.to_thread(invocation.journal.database.checkpoint)
-    return [record.info.id for record in records]
+    return [outgoing.record.info.id for outgoing in sets]
+
+
+def _as_transfers(
+    invocation: Invocation, peer: "TrustedPeer", paths: list[Path]
+) -> list[list[Path]]:
+    """Return what goes together: everything, but to a 1.0 peer each file by itself."""
+    wire = wire_of(peer, invocation.nodes.find(NodeId(peer.id)), time.time())
+    return [[path] for path in paths] if wire == WIRE_1 else [paths]
 
 
 def _leave(invocation: Invocation, sharing: "Sharing", ids: list[TransferId]) -> None:

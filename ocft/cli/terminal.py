@@ -72,7 +72,10 @@ def format_moment(at: float) -> str:
     """Return a moment in local time, to the minute."""
     from datetime import datetime
 
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
+    try:
+        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):  # trust can be extended beyond the year 9999
+        return "the end of the calendar" if at > 0 else "the beginning of the calendar"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -67,14 +67,15 @@ def transfers(
             info.id,
             "from" if info.direction is Direction.RECEIVE else "to",
             names.get(info.peer_id) or info.peer_id,
-            info.filename,
+            info.filename if info.file_count == 1 else f"{info.filename} ({info.file_count} files)",
+            info.wire or "",
             format_size(info.size),
             f"{100 * info.bytes_done // info.size if info.size else 100} %",
             _state(info),
         ]
         for info in infos
     ]
-    for line in table(("ID", "", "PEER", "FILE", "SIZE", "DONE", "STATE"), rows):
+    for line in table(("ID", "", "PEER", "FILE", "WIRE", "SIZE", "DONE", "STATE"), rows):
         invocation.output.data(line)
 
 
@@ -178,6 +179,8 @@ def _ask(
     from ocft.storage import Request, RequestKind
 
     require_seconds(timeout)
+    # What was recorded but not done yet: only `resume` can be said again.
+    later = "The next `ocft listen` sees to it."
     done: list[TransferInfo] = []
     for channel in dict.fromkeys(record.channel for record in records):
         infos = [record.info for record in records if record.channel == channel]
@@ -189,10 +192,13 @@ def _ask(
             if kind is not RequestKind.RESUME or info.state.is_final
         ]
         ids = [info.id for info in infos]
+        hint = hint_for(ids) if kind is RequestKind.RESUME else later
         if no_wait:
             for request in requests:
                 invocation.journal.ask(request.transfer_id, request.kind, request.argument)
-            invocation.output.say(f"Recorded. {hint_for(ids)}")
+            if sharing.is_listened or sharing.is_driven:
+                hint = "A process that runs already sees to it."
+            invocation.output.say(f"Recorded. {hint}")
             done += infos
             continue
         done += run(
@@ -201,11 +207,12 @@ def _ask(
                 sharing,
                 ids,
                 within=timeout,
+                hint=hint,
                 goal=goal,
                 requests=requests,
                 receives=any(info.direction is Direction.RECEIVE for info in infos),
             ),
-            when_stopped=f"Stopped. {hint_for(ids)}",
+            when_stopped=f"Stopped. {hint}",
         )
     invocation.output.result(command, transfers=[transfer_fields(info) for info in done])
 

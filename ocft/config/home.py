@@ -15,7 +15,7 @@ class Home:
     config_file: Path
     """The settings; it may not be there yet."""
     state_dir: Path
-    """The folder of the journal and the locks."""
+    """The folder of the journal, the locks and the node's keys."""
     download_dir: Path
     """Where received files go when the settings name no other folder."""
     is_default: bool
@@ -39,6 +39,11 @@ class Home:
     def journal_file(self) -> Path:
         """The database of transfers and trusted peers."""
         return self.state_dir / "journal.db"
+
+    @property
+    def identity_file(self) -> Path:
+        """The node's keys, unless they are in the system's keyring."""
+        return self.state_dir / "identity"
 
     def make(self) -> None:
         """Make the folders of the settings and of the journal, for the owner only.
@@ -73,10 +78,14 @@ def find_home(folder: str | None, environment: Mapping[str, str]) -> Home:
         return Home.in_folder(Path(folder))
     import platformdirs
 
+    try:
+        users = Path.home()
+    except RuntimeError as error:
+        raise ConfigError(f"Name a folder with --home or OCFT_HOME: {error}") from error
     return Home(
         config_file=platformdirs.user_config_path("ocft", appauthor=False) / "config.json",
         state_dir=platformdirs.user_state_path("ocft", appauthor=False),
         # Where 1.0 nodes put them.
-        download_dir=Path.home() / "Downloads" / "ocft",
+        download_dir=users / "Downloads" / "ocft",
         is_default=True,
     )

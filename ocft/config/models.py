@@ -21,6 +21,7 @@ DEFAULT_MAX_FILE_SIZE: Final = 100 * 1024 * 1024
 """Bytes; wire 1.0's default."""
 _MAX_ID: Final = 256  # characters, as on the wire
 _MAX_SECRET: Final = 1024
+_MAX_NODE_NAME: Final = 64  # characters, as in a pairing (protocol 2.7)
 
 
 class Config(BaseModel):
@@ -39,6 +40,12 @@ class Config(BaseModel):
     """What this node calls itself on the wire."""
     secret: str = Field(min_length=1, max_length=_MAX_SECRET, repr=False)
     """Who knows it may send files here without asking."""
+    previous_secret: str | None = Field(
+        default=None, min_length=1, max_length=_MAX_SECRET, repr=False
+    )
+    """The secret before this one, which counts until `previous_secret_until` (R-HSK-3)."""
+    previous_secret_until: AwareDatetime | None = None
+    """When the former secret counts no longer; without it, it does not count at all."""
     secret_ttl_hours: float | None = Field(default=None, gt=0, le=24 * 365 * 1000)
     """How long the secret in an offer counts; null for ever."""
     created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -49,23 +56,29 @@ class Config(BaseModel):
     """Bytes of the largest file that is taken."""
     auto_accept: bool = False
     """Whether trusted peers may send files without asking."""
+    allow_wire_1: bool = True
+    """Whether wire 1.0, which all in the chat can read, may be used with anybody (R-WIR-3)."""
+    keyring: bool = False
+    """Whether the node's keys are in the system's keyring, and not in a file beside the journal."""
+    node_name: str | None = Field(default=None, min_length=1, max_length=_MAX_NODE_NAME)
+    """What this node calls itself in a pairing; null is the name of the machine."""
     channel: str = Field(default="local", min_length=1)
     """The channel that is used when a command names none."""
     channels: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     """What the adapters are told, by their names."""
 
-    @field_validator("node_id")
+    @field_validator("node_id", "node_name")
     @classmethod
-    def _is_printable(cls, node_id: str) -> str:
-        if not node_id.isprintable():
+    def _is_printable(cls, name: str | None) -> str | None:
+        if name is not None and not name.isprintable():
             raise ValueError("it has characters that cannot be printed")
-        return node_id
+        return name
 
-    @field_validator("secret")
+    @field_validator("secret", "previous_secret")
     @classmethod
-    def _is_unicode(cls, secret: str) -> str:
+    def _is_unicode(cls, secret: str | None) -> str | None:
         try:
-            secret.encode()
+            (secret or "").encode()
         except UnicodeEncodeError:
             raise ValueError("it is not valid Unicode") from None
         return secret
@@ -77,6 +90,17 @@ class Config(BaseModel):
         if folder is not None and not (folder.startswith("~") or Path(folder).is_absolute()):
             raise ValueError("it must be an absolute path, or begin with ~")
         return folder
+
+    def secrets_at(self, now: float) -> tuple[str, ...]:
+        """Return the secrets that count at a moment: the current one, then the former one.
+
+        Args:
+            now: Seconds since the epoch.
+        """
+        previous, until = self.previous_secret, self.previous_secret_until
+        if previous is None or until is None or now >= until.timestamp():
+            return (self.secret,)
+        return (self.secret, previous)
 
     @classmethod
     def parse(cls, text: str | bytes, where: str) -> "Config":

@@ -80,7 +80,7 @@ def _read(path: Path) -> bytes:
             os.fchmod(descriptor, 0o600)
             _log.warning(
                 "%s could be read by others on this machine; now only you can. "
-                "`ocft init --force` makes a new secret.",
+                "`ocft rotate-secret --overlap 0` makes a new secret.",
                 path,
             )
         data = file.read(_MOST_BYTES + 1)

@@ -34,6 +34,8 @@ class Decision:
 
     verdict: Verdict
     reason: str = ""
+    code: str = ""
+    """The same as an error's code, which is all that wire 2 tells (R-CTL-1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,46 +55,97 @@ class Admission:
     """The rules of one node.
 
     Args:
-        secret: Our secret; a sender who knows it needs no approval.
+        secrets: Our secrets that count at a moment; a sender who knows one needs no approval.
         auto_accept: Whether trusted peers need no approval either.
         max_file_size: Bytes of the largest file that is taken.
         download_dir: Where files go, for the space that is left there.
         wall_clock: Seconds since the epoch.
     """
 
-    secret: str = field(repr=False)
+    secrets: Callable[[float], tuple[str, ...]] = field(repr=False)
     auto_accept: bool
     max_file_size: int
     download_dir: Path
     wall_clock: Callable[[], float]
 
-    def decide(self, offer: Offer, peer: TrustedPeer | None, load: Load) -> Decision:
-        """Decide about an offer.
+    def decide(
+        self, offer: Offer, peer: TrustedPeer | None, load: Load, *, received_today: int = 0
+    ) -> Decision:
+        """Decide about an offer of wire 1.0.
 
         Args:
             offer: What is offered.
             peer: The trusted peer that it comes from, if it is one.
             load: What is going on.
+            received_today: Bytes that came from the peer in the last 24 hours.
         """
-        if offer.size > self.max_file_size:
-            # The words of 1.x nodes.
-            reason = f"File too large: {offer.size} bytes exceeds limit"
-            return Decision(Verdict.REFUSE, reason)
-        if contradiction := _contradiction(offer):
-            return Decision(Verdict.REFUSE, contradiction)
         now = self.wall_clock()
-        is_trusted = peer is not None and not peer.is_expired(now)
-        knows_secret = secrets_match(self.secret, offer.secret) and (
-            offer.secret_ttl is None or now * 1000 <= offer.secret_ttl
-        )
-        is_automatic = knows_secret or (self.auto_accept and is_trusted)
-        is_known = is_automatic or is_trusted
+        if peer is not None and peer.is_expired(now):
+            peer = None
+        knows_secret = any(
+            secrets_match(secret, offer.secret) for secret in self.secrets(now)
+        ) and (offer.secret_ttl is None or now * 1000 <= offer.secret_ttl)
+        refusal = self._refusal(offer.size, peer, received_today)
+        if refusal is None and (contradiction := _contradiction(offer)):
+            refusal = Decision(Verdict.REFUSE, contradiction)
+        if refusal is not None:
+            return refusal
+        return self._admit(offer.size, peer, knows_secret=knows_secret, load=load)
+
+    def decide_sealed(
+        self,
+        size: int,
+        *,
+        peer: TrustedPeer | None,
+        knows_secret: bool,
+        received_today: int,
+        load: Load,
+    ) -> Decision:
+        """Decide about files that are offered in wire 2, by somebody whose identity is proved.
+
+        Args:
+            size: Bytes of the files.
+            peer: The peer, if its owner's trust in it lasts.
+            knows_secret: Whether it proved a secret of ours that counts.
+            received_today: Bytes that came from it in the last 24 hours.
+            load: What is going on.
+        """
+        if peer is None and not knows_secret:
+            return Decision(Verdict.IGNORE)
+        refusal = self._refusal(size, peer, received_today)
+        return refusal or self._admit(size, peer, knows_secret=knows_secret, load=load)
+
+    def _refusal(self, size: int, peer: TrustedPeer | None, received_today: int) -> Decision | None:
+        """Return why a file of this size is not taken from this peer, or None (R-LIM-1)."""
+        if peer is not None and not peer.may_send:
+            return Decision(Verdict.REFUSE, "Not allowed to send files", "NOT_ALLOWED")
+        largest = self.max_file_size
+        if peer is not None and peer.max_file_size is not None:
+            largest = min(largest, peer.max_file_size)
+        if size > largest:
+            # The words of 1.x nodes.
+            reason = f"File too large: {size} bytes exceeds limit"
+            return Decision(Verdict.REFUSE, reason, "FILE_TOO_LARGE")
+        per_day = peer.bytes_per_day if peer is not None else None
+        if per_day is not None and received_today + size > per_day:
+            return Decision(Verdict.REFUSE, "More than may come in a day", "DAILY_LIMIT")
+        return None
+
+    def _admit(
+        self, size: int, peer: TrustedPeer | None, *, knows_secret: bool, load: Load
+    ) -> Decision:
+        """Accept what needs no person, if there is room for it."""
+        may_skip_asking = self.auto_accept
+        if peer is not None and peer.auto_accept is not None:
+            may_skip_asking = peer.auto_accept
+        is_automatic = knows_secret or (peer is not None and may_skip_asking)
+        is_known = knows_secret or peer is not None
         if load.live >= MOST_LIVE or (not is_known and load.undecided >= MOST_UNDECIDED):
             if is_known:
-                return Decision(Verdict.REFUSE, "Busy: too many transfers, try again later")
+                return Decision(Verdict.REFUSE, "Busy: too many transfers, try again later", "BUSY")
             return Decision(Verdict.IGNORE)
-        if not self.has_space(offer.size, load):
-            return Decision(Verdict.REFUSE, "Not enough space")
+        if not self.has_space(size, load):
+            return Decision(Verdict.REFUSE, "Not enough space", "NOT_ENOUGH_SPACE")
         return Decision(Verdict.ACCEPT if is_automatic else Verdict.ASK)
 
     def has_space(self, size: int, load: Load) -> bool:

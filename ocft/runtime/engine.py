@@ -7,7 +7,7 @@ so an engine can be dropped at any moment and another one made.
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -16,17 +16,25 @@ from ocft.channels import Channel
 from ocft.errors import (
     ChannelError,
     OcftError,
+    TrustExpiredError,
     UnexpectedMessageError,
     UnknownTransferError,
     WrongStateError,
 )
 from ocft.events import TransferCompleted
-from ocft.ids import TransferId
-from ocft.runtime.admission import Admission
+from ocft.ids import NodeId, TransferId
+from ocft.runtime.admission import Admission, Load
 from ocft.runtime.fleet import AnyPump, Fleet
 from ocft.runtime.inbox import Inbox
 from ocft.runtime.launch import Launcher
 from ocft.runtime.wire1 import ReceivePump, SendPump
+from ocft.runtime.wire2 import (
+    FrameReceivePump,
+    FrameSendPump,
+    Pairings,
+    Reception,
+    Trust,
+)
 from ocft.storage import TransferRecord, remove_orphans
 from ocft.transfers import Direction, TransferState
 from ocft.wire import Message
@@ -41,22 +49,46 @@ class Engine:
 
     Args:
         launcher: Makes pumps.
+        trust: Whom this node trusts.
+        pairings: Pairings under way; None where only 1.0 is spoken.
         admission: Decides about offers.
         channel: What the texts go through.
         sends_only: Whether incoming transfers are left to whoever listens next.
     """
 
     def __init__(
-        self, launcher: Launcher, admission: Admission, channel: Channel, *, sends_only: bool
+        self,
+        launcher: Launcher,
+        trust: Trust,
+        pairings: Pairings | None,
+        admission: Admission,
+        channel: Channel,
+        *,
+        sends_only: bool,
     ) -> None:
         self._sends_only = sends_only
+        self._trust = trust
         self.fleet = Fleet(self._on_end)
         self._launcher = launcher
         self._around = launcher.around
         self._channel = channel
+        reception = None
+        if launcher.frames is not None and pairings is not None:
+            reception = Reception(
+                fleet=self.fleet,
+                launcher=launcher.frames,
+                admission=admission,
+                pairings=pairings,
+                channel=channel.name,
+                sends_only=sends_only,
+                resume=self._resume_for,
+                load=self._load,
+            )
         self._inbox = Inbox(
             fleet=self.fleet,
             launcher=launcher,
+            trust=trust,
+            reception=reception,
             admission=admission,
             channel=channel.name,
             sends_only=sends_only,
@@ -69,6 +101,9 @@ class Engine:
         self.reading: asyncio.Task[None] | None = None
         """Hands the channel's texts on until the channel is closed, or raises its error."""
 
+    def _load(self) -> Load:
+        return self._inbox.load()
+
     def start(self) -> None:
         """Go on with what the journal says, then listen."""
         journal = self._around.journal
@@ -77,7 +112,7 @@ class Engine:
             for record in journal.records()
             if record.info.is_resumable or not record.info.state.is_final
         )
-        remove_orphans(self._launcher.partial_dir, may_go_on)
+        remove_orphans(self._launcher.chunks.partial_dir, may_go_on)
         for record in journal.records(channel=self._channel.name, unfinished_only=True):
             if record.info.direction is Direction.SEND:
                 self.enqueue(record)
@@ -102,8 +137,12 @@ class Engine:
         self._queued.append(record)
         self._launch_queued()
 
-    def accept(self, transfer_id: TransferId) -> None:
+    def accept(self, transfer_id: TransferId, *, only: Collection[str] | None = None) -> None:
         """Decide to take a file.
+
+        Args:
+            transfer_id: The transfer.
+            only: Of several files, the names of those that are wanted; None: all.
 
         Raises:
             WrongStateError: The transfer does not wait for that.
@@ -111,9 +150,17 @@ class Engine:
             StorageError: The part file cannot be used.
         """
         pump = self._undecided(transfer_id)
+        if not isinstance(pump, FrameReceivePump):
+            if only is not None and set(only) != {pump.record.info.filename}:
+                raise WrongStateError("There is only one file in this transfer.")
+            self._inbox.require_space(pump.record)
+            self._inbox.take_over(pump.record)
+            pump.accept()
+            return
+        if not self._trust.is_trusted(pump.record.info.peer_id):
+            raise TrustExpiredError("The trust in this peer has ended.")
         self._inbox.require_space(pump.record)
-        self._inbox.take_over(pump.record)
-        pump.accept()
+        pump.accept(left_out=pump.numbers_without(only) if only is not None else ())
 
     def reject(self, transfer_id: TransferId, reason: str) -> None:
         """Decide not to take a file.
@@ -205,7 +252,9 @@ class Engine:
     def _launch_queued(self) -> None:
         """Launch what waits, a few for each peer."""
         sending = Counter(
-            pump.record.info.peer_id for pump in self.fleet if isinstance(pump, SendPump)
+            pump.record.info.peer_id
+            for pump in self.fleet
+            if isinstance(pump, SendPump | FrameSendPump)
         )
         sending.update(record.info.peer_id for record in self._launching.values())
         waiting: deque[TransferRecord] = deque()
@@ -217,6 +266,12 @@ class Engine:
             else:
                 waiting.append(record)
         self._queued = waiting
+
+    def revoke(self, peer_id: NodeId) -> None:
+        """End the live transfers of a peer that is trusted no longer."""
+        for pump in self.fleet:
+            if pump.record.info.peer_id == peer_id:
+                pump.fail(TrustExpiredError(f"The trust in {peer_id} was revoked."))
 
     async def _launch_sending(self, record: TransferRecord, message: Message | None = None) -> None:
         """Launch an outgoing transfer.
@@ -237,6 +292,8 @@ class Engine:
             reason = self._to_cancel.pop(record.info.id, None)
             if reason is not None:
                 sending.cancel(reason)
+            elif isinstance(sending, FrameSendPump):
+                sending.start(is_resumed=record.epoch > 0)
             else:
                 sending.start(is_resumed=was_offered, is_accepted=message is not None)
                 if message is not None:
@@ -258,7 +315,7 @@ class Engine:
             receiving.resume()
         self.fleet.launch(pump)
 
-    async def _resume_for(self, record: TransferRecord, message: Message) -> None:
+    async def _resume_for(self, record: TransferRecord, message: Message | None = None) -> None:
         """Go on with a failed transfer because its peer does."""
         if self.knows(record.info.id):
             return  # a repeat of what makes it go on already
@@ -287,14 +344,14 @@ class Engine:
             raise UnknownTransferError(f"No transfer has the id {transfer_id!r}.")
         return record
 
-    def _undecided(self, transfer_id: TransferId) -> ReceivePump:
+    def _undecided(self, transfer_id: TransferId) -> ReceivePump | FrameReceivePump:
         pump = self.fleet.get(transfer_id)
         if pump is None:
             info = (record := self._record(transfer_id)).info
             if info.direction is Direction.RECEIVE and info.state is TransferState.PENDING:
                 self._launch_receiving(record)  # who only sends had left it to a listener
                 pump = self.fleet.get(transfer_id)
-        if isinstance(pump, ReceivePump) and pump.is_undecided:
+        if isinstance(pump, ReceivePump | FrameReceivePump) and pump.is_undecided:
             return pump
         state = self._record(transfer_id).info.state.value
         raise WrongStateError(f"The transfer is {state}; it does not wait for a decision.")
@@ -323,5 +380,7 @@ class Engine:
             _log.error("a transfer could not be launched", exc_info=error)
 
     def _on_end(self, pump: AnyPump) -> None:
-        if isinstance(pump, SendPump):
+        if isinstance(pump, FrameSendPump) and pump.falls_back:
+            self.enqueue(pump.record)  # R-WIR-1: the peer does not answer in wire 2
+        elif isinstance(pump, SendPump | FrameSendPump):
             self._launch_queued()

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ocft.errors import ChannelClosedError, OcftError
 from ocft.ids import TransferId
-from ocft.runtime.wire1 import ReceivePump, SendPump
+from ocft.runtime.pump import Pump
 
-AnyPump = SendPump | ReceivePump
+AnyPump = Pump[Any, Any]
 
 _log = logging.getLogger(__name__)
 

@@ -19,14 +19,16 @@ from ocft.events import MessageIgnored
 from ocft.ids import NodeId, TransferId
 from ocft.runtime.admission import MOST_LIVE, MOST_UNDECIDED, Admission, Decision, Load, Verdict
 from ocft.runtime.fleet import Fleet
-from ocft.runtime.launch import Launcher, incoming_record
-from ocft.runtime.wire1 import ReceivePump
+from ocft.runtime.launch import Launcher
+from ocft.runtime.wire1 import ReceivePump, SendPump, incoming_record
+from ocft.runtime.wire2 import FrameReceivePump, Reception, Trust
 from ocft.storage import TransferRecord, TrustedPeer, hand_over
 from ocft.transfers import Direction, TransferState
 from ocft.wire import Accept, Message, Offer, Reject, decode, encode, make_message
 
 _log = logging.getLogger(__name__)
 _MOST_REFUSALS = 32  # under way at once
+_DAY = 24 * 3600.0
 _LONG_QUIET = 60.0  # seconds after which a transfer of ours counts as forgotten by its sender
 _UNDER_WAY = (TransferState.PENDING, TransferState.ACCEPTED, TransferState.TRANSFERRING)
 
@@ -37,6 +39,8 @@ class Inbox:
     Args:
         fleet: The live transfers.
         launcher: Makes the pumps of new ones.
+        trust: Whom this node trusts.
+        reception: Takes wire 2's frames; None where only 1.0 is spoken.
         admission: Decides about offers.
         channel: The channel's name in the journal.
         sends_only: Whether accepted offers are left, in the journal, to whoever listens next.
@@ -48,6 +52,8 @@ class Inbox:
         *,
         fleet: Fleet,
         launcher: Launcher,
+        trust: Trust,
+        reception: Reception | None,
         admission: Admission,
         channel: str,
         sends_only: bool,
@@ -55,6 +61,8 @@ class Inbox:
     ) -> None:
         self._fleet = fleet
         self._launcher = launcher
+        self._trust = trust
+        self._reception = reception
         self._around = launcher.around
         self._admission = admission
         self._channel = channel
@@ -78,18 +86,34 @@ class Inbox:
             self._ignore(TransferId(""), NodeId(author), "malformed", str(error))
             return True
         for message in messages:
-            await self._take_message(author, message)
+            if isinstance(message, bytes):
+                await self._take_frame(author, message)
+            else:
+                await self._take_message(author, message)
         return bool(messages)
+
+    async def _take_frame(self, author: str, frame: bytes) -> None:
+        if self._reception is None:
+            return self._ignore(TransferId(""), NodeId(author), "not-allowed", "wire 2")
+        try:
+            ignored = await self._reception.take(author, frame)
+        except MalformedMessageError as error:
+            return self._ignore(TransferId(""), NodeId(author), "malformed", str(error))
+        if ignored is not None:
+            self._ignore(TransferId(""), ignored.peer_id, ignored.reason, ignored.detail)
+        return None
 
     async def close(self) -> None:
         """Stop what is under way."""
-        for task in self._refusals:
+        if self._reception is not None:
+            await self._reception.close()
+        for task in list(self._refusals):
             task.cancel()
         if self._refusals:
             await asyncio.wait(self._refusals)
 
     async def _take_message(self, author: str, message: Message) -> None:
-        peer = self._launcher.peers.find(message.sender)
+        peer = self._trust.peers.find(message.sender)
         if reason := self._why_not_taken(author, message, peer):
             self._ignore_message(message, reason, f"sent by {author!r}")
             return
@@ -101,12 +125,17 @@ class Inbox:
                 self._ignore_message(message, "unknown-transfer")
             else:
                 self._take_offer(message, offer, peer)
-        elif record.info.peer_id != message.sender or record.channel != self._channel:
+        elif (
+            record.info.peer_id != message.sender
+            or record.channel != self._channel
+            or record.info.wire == "2"
+        ):
             self._ignore_message(message, "wrong-author", "another peer's transfer")  # R-TRU-2
         elif pump is None:
             await self._take_late(record, message)
         else:
-            pump.receive(message)
+            if isinstance(pump, SendPump | ReceivePump):
+                pump.receive(message)
             if offer is not None and isinstance(pump, ReceivePump):
                 self._reconsider(pump, offer, peer)
 
@@ -118,7 +147,10 @@ class Inbox:
             return "echo"
         known_as = peer.address if peer is not None and peer.address else message.sender
         # R-TRU-1, case R13: the text may claim another sender than the platform does.
-        return None if author == known_as else "wrong-author"
+        if author != known_as:
+            return "wrong-author"
+        # R-WIR-2: never a downgrade. R-WIR-3: or it is forbidden.
+        return None if self._trust.may_use_wire_1(message.sender) else "not-allowed"
 
     def _take_offer(self, message: Message, offer: Offer, peer: TrustedPeer | None) -> None:
         decision = self._decide(offer, peer)
@@ -149,7 +181,7 @@ class Inbox:
             return
         if is_automatic:
             self.take_over(record)
-        pump = self._launcher.receiving(record)
+        pump = self._launcher.chunks.receiving(record)
         pump.offered(message.timestamp, is_automatic=is_automatic)
         self._fleet.launch(pump)
 
@@ -172,7 +204,7 @@ class Inbox:
         Raises:
             NotEnoughSpaceError: There is no room for it.
         """
-        if not self._admission.has_space(record.info.size, self._load()):
+        if not self._admission.has_space(record.info.size, self.load()):
             raise NotEnoughSpaceError(
                 f"{self._around.download_dir} has no room for {record.info.size} bytes."
             )
@@ -185,7 +217,7 @@ class Inbox:
         that has been quiet for long is taken over from it.
         """
         for earlier in self._around.journal.records(channel=self._channel):
-            if not _is_same_file(earlier, record):
+            if earlier.info.wire == "2" or not _is_same_file(earlier, record):
                 continue
             pump = self._fleet.get(earlier.info.id)
             if pump is not None:
@@ -196,7 +228,7 @@ class Inbox:
                 continue
             hand_over(
                 self._around.journal,
-                self._launcher.partial_dir,
+                self._launcher.chunks.partial_dir,
                 earlier.info.id,
                 record.info.id,
             )
@@ -217,7 +249,7 @@ class Inbox:
         if info.is_resumable and isinstance(message.payload, goes_on):
             if isinstance(message.payload, Offer):
                 # It was accepted once; whether there is room for it can have changed.
-                peer = self._launcher.peers.find(message.sender)
+                peer = self._trust.peers.find(message.sender)
                 decision = self._decide(message.payload, peer)
                 if decision.verdict is Verdict.REFUSE:
                     self._refuse(message, decision.reason)
@@ -226,19 +258,26 @@ class Inbox:
         elif len(self._fleet) >= 2 * MOST_LIVE or not info.state.is_final:
             self._ignore_message(message, "busy")
         else:
-            pump = self._launcher.ended(record)
-            pump.receive(message)
-            self._fleet.launch(pump)
+            ended = self._launcher.chunks.ended(record)
+            ended.receive(message)
+            self._fleet.launch(ended)
 
     def _decide(self, offer: Offer, peer: TrustedPeer | None) -> Decision:
-        return self._admission.decide(offer, peer, self._load())
+        received_today = 0
+        if peer is not None and peer.bytes_per_day is not None:
+            since = self._around.wall_clock() - _DAY
+            received_today = self._around.journal.received_since(NodeId(peer.id), since)
+        return self._admission.decide(offer, peer, self.load(), received_today=received_today)
 
-    def _load(self) -> Load:
-        receiving = [pump for pump in self._fleet if isinstance(pump, ReceivePump)]
+    def load(self) -> Load:
+        """Return what is going on."""
+        receiving = [
+            pump for pump in self._fleet if isinstance(pump, ReceivePump | FrameReceivePump)
+        ]
         return Load(
             live=len(self._fleet),
             undecided=sum(
-                pump.is_undecided and self._launcher.peers.find(pump.record.info.peer_id) is None
+                pump.is_undecided and self._trust.peers.find(pump.record.info.peer_id) is None
                 for pump in receiving
             ),
             expected_bytes=sum(pump.expected_bytes for pump in receiving),
@@ -262,7 +301,7 @@ class Inbox:
             recipient=message.sender,
             timestamp=int(self._around.wall_clock() * 1000),
         )
-        address = self._launcher.address_of(message.sender)
+        address = self._trust.address_of(message.sender)
         try:
             await self._around.outbox.send(address, encode(answer), is_control=True)
         except ChannelError as error:

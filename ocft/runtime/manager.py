@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
 from ocft.channels import CallbackChannel, Channel, ChannelLimits, SendText
+from ocft.crypto import Identity, PairingCode, format_fingerprint, parse_pairing_code
 from ocft.errors import (
     ChannelClosedError,
     ChannelHeldError,
@@ -24,16 +25,32 @@ from ocft.protocol import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Patience
 from ocft.runtime.admission import Admission
 from ocft.runtime.claims import watch_journal
 from ocft.runtime.engine import Engine
-from ocft.runtime.launch import Launcher, outgoing_record
+from ocft.runtime.launch import Launcher
 from ocft.runtime.listeners import Listener, Listeners
 from ocft.runtime.outbox import Outbox
+from ocft.runtime.outgoing import outgoing_files
 from ocft.runtime.pump import Surroundings
-from ocft.storage import ChannelLock, Database, Journal, PeerList, Peers, TrustedPeer
+from ocft.runtime.wire1 import ChunkLauncher
+from ocft.runtime.wire2 import CODE_SECONDS, FrameLauncher, Sealing, Secrets, Trust
+from ocft.storage import (
+    ApprovalStore,
+    ChannelLock,
+    Database,
+    Journal,
+    NodeStore,
+    PeerList,
+    PeerStore,
+    TrustedPeer,
+    TrustRequest,
+    load_or_make_identity,
+)
 from ocft.transfers import TransferInfo, TransferState
 from ocft.wire import MAX_TEXT
 
 ListenerT = TypeVar("ListenerT", bound=Listener)
 
+WIRES = ("1.0", "2")
+"""The wires that there are."""
 DEFAULT_MAX_FILE_SIZE = 100 * 1024 * 1024  # bytes, wire 1.0's default
 _MOST_REMEMBERED = 10_000  # ended transfers in the journal
 _LONGEST_ID = 256  # characters of a node id on the wire
@@ -67,7 +84,12 @@ class TransferManager:
         auto_accept: Whether trusted peers may send files without asking.
         trusted_peers: Whom we trust, or a store of them.
         max_file_size: Bytes of the largest file that is taken.
-        chunk_size: Bytes of a chunk, where the channel carries that much; 1 to 1 MiB.
+        chunk_size: Bytes of a wire 1.0 chunk, where the channel carries it; 1 to 1 MiB.
+        wires: Which wires may be spoken: "2" is sealed, "1.0" is readable by all in the chat.
+        identity: This node's keys; None: those in `state_dir`, made when needed.
+        node_name: What this node calls itself when it is paired.
+        secrets: All secrets that count at a moment (seconds since the epoch), where there are
+            more than `secret`: a former one counts for a while.
         patience: How long to wait for what.
         state_dir: Where the journal is; `.ocft` in the download folder by default.
         shares_journal: Whether other processes put transfers into the journal, as `ocft send` does.
@@ -89,9 +111,13 @@ class TransferManager:
         limits: ChannelLimits | None = None,
         secret_ttl: timedelta | None = None,
         auto_accept: bool = False,
-        trusted_peers: Iterable[TrustedPeer] | Peers = (),
+        trusted_peers: Iterable[TrustedPeer] | PeerStore = (),
         max_file_size: int = DEFAULT_MAX_FILE_SIZE,
         chunk_size: int = DEFAULT_CHUNK_SIZE,
+        wires: Collection[str] = WIRES,
+        identity: Identity | None = None,
+        node_name: str = "",
+        secrets: Secrets | None = None,
         patience: Patience | None = None,
         state_dir: str | Path | None = None,
         shares_journal: bool = False,
@@ -110,16 +136,24 @@ class TransferManager:
             channel = CallbackChannel(send, limits or ChannelLimits(max_text=MAX_TEXT))
         elif send is not None or limits is not None:
             raise ConfigError("channel= brings its own send= and limits=.")
+        if not wires or not set(wires) <= set(WIRES):
+            raise ConfigError(f"wires is one or more of {', '.join(WIRES)}.")
         self.bot_id = NodeId(bot_id)
         self.download_dir = Path(download_dir).expanduser().absolute()
         # Part files become the final files by a rename, so they are on the same file system.
         self._own_dir = self.download_dir / ".ocft"
         self._state_dir = Path(state_dir).expanduser().absolute() if state_dir else self._own_dir
         self._channel = channel
-        if isinstance(trusted_peers, Iterable):
-            self._peers: Peers = PeerList(trusted_peers)
-        else:
+        self._given_peers: list[TrustedPeer] = []
+        self._peers: PeerStore | None = None
+        if isinstance(trusted_peers, PeerStore):
             self._peers = trusted_peers
+        else:
+            self._given_peers = PeerList(trusted_peers).all()
+        self._wires = frozenset(wires)
+        self._identity = identity
+        self._node_name = node_name
+        self._secrets = secrets or (lambda _: (secret,) if secret else ())
         self._chunk_size = chunk_size
         self._secret_ttl = secret_ttl
         self._patience = patience or Patience()
@@ -127,7 +161,7 @@ class TransferManager:
         self._sends_only = sends_only
         self._wall_clock = wall_clock
         self._admission = Admission(
-            secret=secret,
+            secrets=self._secrets,
             auto_accept=auto_accept,
             max_file_size=max_file_size,
             download_dir=self.download_dir,
@@ -137,6 +171,8 @@ class TransferManager:
         self._lock = ChannelLock(self._state_dir / f"{channel.name}.lock")
         self._opened: Journal | None = None
         self._engine: Engine | None = None
+        self._trust: Trust | None = None
+        self._sealing: Sealing | None = None
         self._watching: asyncio.Task[None] | None = None
         self._is_closed = False
 
@@ -173,6 +209,8 @@ class TransferManager:
                 await asyncio.wait([self._watching])
             if self._engine is not None:
                 await self._engine.close()
+            if self._sealing is not None:
+                await self._sealing.close()
             await self._listeners.close()
         finally:
             if self._opened is not None:
@@ -190,12 +228,22 @@ class TransferManager:
         if engine.reading is not None:
             await asyncio.shield(engine.reading)
 
-    async def send_file(self, peer_id: str, path: str | Path) -> TransferId:
-        """Offer a file to a peer and send it when it is accepted.
+    async def send_file(
+        self,
+        peer_id: str,
+        *paths: str | Path,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        name: str | None = None,
+    ) -> TransferId:
+        """Offer files, or folders, to a peer as one transfer; send them when they are accepted.
 
         Args:
             peer_id: The receiving node.
-            path: A regular file; it must not change until the transfer has ended.
+            paths: Regular files, or folders; they must not change until the transfer has ended.
+            include: Of folders, only what fits these patterns, as in a .gitignore.
+            exclude: Of folders, all but what fits these.
+            name: What to call a single file; None: as it is called.
 
         Returns:
             The transfer's id, for `wait` and the other methods.
@@ -204,31 +252,144 @@ class TransferManager:
             SourceNotFoundError: There is no such file, or it cannot be read.
             UnknownPeerError: No node can have such an id.
             TrustExpiredError: The trust in this peer has ended.
+            ConfigError: No path was given; or two files cannot be told apart on some system.
         """
         engine = self._start()
         if not 0 < len(peer_id) <= _LONGEST_ID:
             raise UnknownPeerError(f"A node id has 1 to {_LONGEST_ID} characters.")
-        peer = self._peers.find(NodeId(peer_id))
+        if not paths:
+            raise ConfigError("Name a file to send.")
+        peer = self.peers.find(NodeId(peer_id))
         if peer is not None and peer.is_expired(self._wall_clock()):
             raise TrustExpiredError(f"The trust in {peer_id} has ended; extend it to send files.")
-        record = await outgoing_record(
-            NodeId(peer_id), Path(path), channel=self._channel.name, wall_clock=self._wall_clock
+        outgoing = await outgoing_files(
+            NodeId(peer_id),
+            [Path(path) for path in paths],
+            channel=self._channel.name,
+            wall_clock=self._wall_clock,
+            include=include,
+            exclude=exclude,
+            name=name,
         )
-        self._journal.add(record)
+        outgoing.add_to(self._journal)
         # Who was given the id may rely on it, also after a power cut.
         await asyncio.to_thread(self._journal.database.checkpoint)
-        engine.enqueue(record)
-        return record.info.id
+        engine.enqueue(outgoing.record)
+        return outgoing.record.info.id
 
-    async def accept_transfer(self, transfer_id: str) -> None:
-        """Take a file that was offered and waits for a decision.
+    @property
+    def peers(self) -> PeerStore:
+        """Whom this node trusts: to be looked at and changed at any time."""
+        if self._peers is None:
+            self._peers = PeerStore(self._journal.database, self._given_peers)
+        return self._peers
+
+    def fingerprint(self) -> str:
+        """Return what people compare to be sure that they talk to this node.
+
+        Raises:
+            ConfigError: Wire 2 is switched off, or the keys cannot be read.
+        """
+        return format_fingerprint(self._identity_or_make().public.fingerprint)
+
+    async def show_pairing_code(
+        self, code: PairingCode, *, name: str | None = None, within: float = CODE_SECONDS
+    ) -> TrustedPeer:
+        """Wait until a person types the code at the other node; then both trust each other.
+
+        Args:
+            code: From `ocft.crypto.make_pairing_code`; show its `text` to a person.
+            name: What to call the peer; None: as it calls itself.
+            within: Seconds that the code lives.
+
+        Raises:
+            PairingFailedError: A wrong code was typed, or none in time.
+        """
+        self._start()
+        return await self._sealed().pairings.show(code, name=name, within=within)
+
+    async def pair(
+        self, code: str, to: str, *, name: str | None = None, within: float = 60.0
+    ) -> TrustedPeer:
+        """Pair with the node that shows this code; then both trust each other.
+
+        Args:
+            code: As a person typed it.
+            to: The node's address on the channel, or the room's.
+            name: What to call the peer; None: as it calls itself.
+            within: Seconds to wait for it.
+
+        Raises:
+            PairingFailedError: The code is wrong, or nobody answered.
+            ConfigError: This is no code.
+        """
+        self._start()
+        parsed = parse_pairing_code(code)
+        return await self._sealed().pairings.type_in(parsed, to=to, name=name, within=within)
+
+    def trust_requests(self) -> list[TrustRequest]:
+        """Return the strangers that ask to be trusted, the oldest first."""
+        self._start()
+        return self._trust_or_fail().approvals.list(self._wall_clock())
+
+    def approve(self, id_or_fingerprint: str, *, name: str | None = None) -> TrustedPeer:
+        """Trust a stranger that asked; compare its fingerprint on another way first.
+
+        Raises:
+            UnknownPeerError: Nobody like this asks.
+        """
+        self._start()
+        trust = self._trust_or_fail()
+        request = trust.approvals.get(id_or_fingerprint, self._wall_clock())
+        peer = TrustedPeer(
+            id=request.id,
+            name=name,
+            address=request.author if request.author != request.id else None,
+            fingerprint=request.fingerprint,
+        )
+        self.peers.put(peer)
+        trust.approvals.remove(request.id)
+        return peer
+
+    def deny(self, id_or_fingerprint: str) -> None:
+        """Forget a stranger's request.
+
+        Raises:
+            UnknownPeerError: Nobody like this asks.
+        """
+        self._start()
+        approvals = self._trust_or_fail().approvals
+        approvals.remove(approvals.get(id_or_fingerprint, self._wall_clock()).id)
+
+    def revoke(self, peer_id: str) -> None:
+        """Trust a peer no longer: its live transfers end, its keys are forgotten.
+
+        Raises:
+            UnknownPeerError: No trusted peer has this id.
+            ConfigError: It was given to the manager when it was made.
+        """
+        engine = self._start()
+        peer = self.peers.remove(peer_id)
+        engine.revoke(NodeId(peer.id))
+        self._trust_or_fail().nodes.forget(NodeId(peer.id))
+        if self._sealing is not None:
+            self._sealing.wire.sessions.forget(NodeId(peer.id))
+
+    async def accept_transfer(
+        self, transfer_id: str, *, only: Collection[str] | None = None
+    ) -> None:
+        """Take files that were offered and wait for a decision.
+
+        Args:
+            transfer_id: The transfer.
+            only: Of several files, the names of those that are wanted; None: all.
 
         Raises:
             UnknownTransferError: No transfer has this id.
             WrongStateError: It does not wait for a decision.
             StorageError: It cannot be stored.
         """
-        self._start().accept(TransferId(transfer_id))
+        self._start().accept(TransferId(transfer_id), only=only)
 
     async def reject_transfer(self, transfer_id: str, reason: str = "not wanted") -> None:
         """Refuse a file that was offered; the sender is told why.
@@ -389,13 +550,60 @@ class TransferManager:
             wall_clock=self._wall_clock,
             tell=self._listeners.tell,
         )
-        launcher = Launcher(
+        trust = self._trust = Trust(
+            peers=self.peers,
+            nodes=NodeStore(journal.database),
+            approvals=ApprovalStore(journal.database),
+            secrets=self._secrets,
+            allows_wire_1="1.0" in self._wires,
+            allows_wire_2="2" in self._wires,
+            wall_clock=self._wall_clock,
+        )
+        partial_dir = self._own_dir / "partial"
+        frames = None
+        if trust.allows_wire_2:
+            self._sealing = Sealing(
+                self._identity_or_make(),
+                trust=trust,
+                around=around,
+                limits=self._channel.limits,
+                name=self._node_name,
+            )
+            frames = FrameLauncher(
+                around=around,
+                wire=self._sealing.wire,
+                patience=self._patience,
+                partial_dir=partial_dir,
+            )
+        chunks = ChunkLauncher(
             around=around,
-            peers=self._peers,
+            trust=trust,
             limits=self._channel.limits,
             chunk_size=self._chunk_size,
             secret_ttl=self._secret_ttl,
             patience=self._patience,
-            partial_dir=self._own_dir / "partial",
+            partial_dir=partial_dir,
         )
-        return Engine(launcher, self._admission, self._channel, sends_only=self._sends_only)
+        return Engine(
+            Launcher(chunks=chunks, frames=frames, trust=trust),
+            trust,
+            self._sealing.pairings if self._sealing is not None else None,
+            self._admission,
+            self._channel,
+            sends_only=self._sends_only,
+        )
+
+    def _identity_or_make(self) -> Identity:
+        if self._identity is None:
+            self._identity = load_or_make_identity(self._state_dir / "identity")
+        return self._identity
+
+    def _trust_or_fail(self) -> Trust:
+        if self._trust is None:
+            raise ChannelClosedError("The manager was not started.")
+        return self._trust
+
+    def _sealed(self) -> Sealing:
+        if self._sealing is None:
+            raise ConfigError("Wire 2 is switched off: pairing is a part of it.")
+        return self._sealing

@@ -159,7 +159,7 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
     async def run(self) -> None:
         """Carry out until the transfer has ended and everything was said."""
         try:
-            while self._has_work() or not self.machine.state.is_final:
+            while self.has_work() or not self.machine.state.is_final:
                 try:
                     await self._next()
                 except StorageError as error:
@@ -169,7 +169,7 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
         finally:
             await self.close()
 
-    def _has_work(self) -> bool:
+    def has_work(self) -> bool:
         """Say whether something is left to be done, even after the end."""
         return bool(self._todo or self._unsaved)
 
@@ -219,17 +219,23 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
         around = self._around
         around.tell(replace(event, at=around.wall_clock()))
         if isinstance(event, AckReceived | ChunkReceived):
-            now = around.clock()
-            if now - self._last_progress >= _PROGRESS_SECONDS:
-                self._last_progress = now
-                progress = TransferProgress(
+            self._tell_progress(event.bytes_done)
+
+    def _tell_progress(self, bytes_done: int) -> None:
+        """Tell how far the transfer is, unless it was told just now."""
+        around = self._around
+        now = around.clock()
+        if now - self._last_progress >= _PROGRESS_SECONDS:
+            self._last_progress = now
+            around.tell(
+                TransferProgress(
                     transfer_id=self.id,
-                    peer_id=event.peer_id,
+                    peer_id=self.record.info.peer_id,
                     at=around.wall_clock(),
-                    bytes_done=event.bytes_done,
+                    bytes_done=bytes_done,
                     size=self.record.info.size,
                 )
-                around.tell(progress)
+            )
 
     def _ignore(self, reason: str, detail: str) -> None:
         _log.debug("%s: ignored a message: %s %s", self.id, reason, detail)

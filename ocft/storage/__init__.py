@@ -1,35 +1,58 @@
 """What outlives the process: the journal, files to send and received, trusted peers, locks."""
 
+from ocft.storage.approvals import ApprovalStore, TrustRequest
+from ocft.storage.arriving import ArrivingSet
+from ocft.storage.collecting import Collected, Collection, collect
 from ocft.storage.database import Database
+from ocft.storage.identity_file import load_or_make_identity, load_or_make_identity_in_keyring
 from ocft.storage.incoming import IncomingFile, hand_over, remove_orphans
 from ocft.storage.journal import Journal, Request, RequestKind, StoredPiece
 from ocft.storage.locks import ChannelLock
-from ocft.storage.names import conflict_names, safe_name
+from ocft.storage.names import check_manifest_names, conflict_names, safe_name
+from ocft.storage.nodes import KnownNode, NodeStore
+from ocft.storage.owned import already_have
 from ocft.storage.partial import PartialFile, finish_publication, free_space
 from ocft.storage.peers import PeerList, Peers, PeerStore, TrustedPeer
 from ocft.storage.records import TransferRecord
+from ocft.storage.sessions import Session, SessionStore
 from ocft.storage.source import Source, SourceSnapshot
+from ocft.storage.source_set import SourceSet
 
 __all__ = [
+    "ApprovalStore",
+    "ArrivingSet",
     "ChannelLock",
+    "Collected",
+    "Collection",
     "Database",
     "IncomingFile",
     "Journal",
+    "KnownNode",
+    "NodeStore",
     "PartialFile",
     "PeerList",
     "PeerStore",
     "Peers",
     "Request",
     "RequestKind",
+    "Session",
+    "SessionStore",
     "Source",
+    "SourceSet",
     "SourceSnapshot",
     "StoredPiece",
     "TransferRecord",
+    "TrustRequest",
     "TrustedPeer",
+    "already_have",
+    "check_manifest_names",
+    "collect",
     "conflict_names",
     "finish_publication",
     "free_space",
     "hand_over",
+    "load_or_make_identity",
+    "load_or_make_identity_in_keyring",
     "remove_orphans",
     "safe_name",
 ]

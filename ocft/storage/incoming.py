@@ -9,6 +9,7 @@ what the journal calls stored is there, or is found not to be there:
 """
 
 import re
+import shutil
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -61,7 +62,7 @@ class IncomingFile:
         Raises:
             StorageError: The part file or the journal cannot be used.
         """
-        part = PartialFile.open(_part_path(partial_dir, transfer_id))
+        part = PartialFile.open(part_path(partial_dir, transfer_id))
         try:
             incoming = cls(journal, transfer_id, part, size)
             incoming._restore()
@@ -257,7 +258,7 @@ class IncomingFile:
 
 
 def remove_orphans(partial_dir: Path, keep: Iterable[TransferId]) -> None:
-    """Remove part files that no transfer will go on with.
+    """Remove part files and staging folders that no transfer will go on with.
 
     Args:
         partial_dir: The folder of the part files.
@@ -266,10 +267,14 @@ def remove_orphans(partial_dir: Path, keep: Iterable[TransferId]) -> None:
     Raises:
         StorageError: The disk refused.
     """
-    kept = {f"{transfer_id}.part" for transfer_id in keep}
+    kept = set(keep)
     with storage_errors(f"tidy {partial_dir}"):
-        for path in partial_dir.glob("*.part"):
-            if path.name not in kept:
+        for path in [*partial_dir.glob("*.part"), *partial_dir.glob("*.files")]:
+            if path.stem in kept:
+                continue
+            if path.suffix == ".files" and path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
                 path.unlink(missing_ok=True)
 
 
@@ -288,13 +293,18 @@ def hand_over(journal: Journal, partial_dir: Path, earlier: TransferId, later: T
     Raises:
         StorageError: The disk or the journal refused.
     """
-    part = _part_path(partial_dir, earlier)
+    part = part_path(partial_dir, earlier)
     with storage_errors(f"rename {part}"), suppress(FileNotFoundError):
-        part.rename(_part_path(partial_dir, later))
+        part.rename(part_path(partial_dir, later))
     journal.hand_over(earlier, later)
 
 
-def _part_path(partial_dir: Path, transfer_id: TransferId) -> Path:
+def part_path(partial_dir: Path, transfer_id: TransferId) -> Path:
+    """Return where a transfer's part file is; its staging folder ends in `.files` instead.
+
+    Raises:
+        StorageError: The id is none.
+    """
     if not _TRANSFER_ID.fullmatch(transfer_id):  # the wire checked it; a path deserves two looks
         raise StorageError(f"{transfer_id!r} is no transfer id.")
     return partial_dir / f"{transfer_id}.part"

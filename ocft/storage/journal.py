@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from sqlite3 import Connection
 from typing import Final
 
 from ocft.errors import UnknownTransferError
-from ocft.ids import TransferId
+from ocft.ids import NodeId, TransferId
 from ocft.ranges import Range, RangeSet
-from ocft.storage.database import Database, readable, storable
+from ocft.storage.database import Value, readable, storable
 from ocft.storage.records import COLUMNS, TransferRecord, from_row, to_row
-from ocft.transfers import TransferState
+from ocft.storage.set_records import SetRecords, write_manifest, write_sources
+from ocft.storage.source import SourceSnapshot
+from ocft.transfers import Direction, TransferState
 
 _FINAL_STATES: Final = ", ".join(f"'{state.value}'" for state in TransferState if state.is_final)
+_OVER_FOR_GOOD: Final = f"state IN ({_FINAL_STATES}) AND NOT (state = ? AND is_resumable)"
 _INSERT: Final = (
     f"INSERT INTO transfers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our names
     " ON CONFLICT (id) DO"
@@ -58,22 +62,48 @@ class Request:
     """More about it: the reason."""
 
 
-class Journal:
+class Journal(SetRecords):
     """The transfers in a node's database, and which of their bytes are stored.
 
-    A byte is stored when its range is here. First it is unsynced: the process may die and it is
-    still there, the power may fail and its digest tells. Then, after the disk has it, it is synced.
+    A byte is stored when its range is here. Wire 1.0: first it is unsynced: the process may die
+    and it is still there, the power may fail and its digest tells. Then, after the disk has it, it
+    is synced. Wire 2 records only what is synced.
     """
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
 
     # Transfers
 
-    def add(self, record: TransferRecord) -> bool:
-        """Record a new transfer; return False, and change nothing, if its id is taken."""
+    def add(
+        self,
+        record: TransferRecord,
+        *,
+        manifest: bytes | None = None,
+        sources: Sequence[tuple[Path, SourceSnapshot]] = (),
+    ) -> bool:
+        """Record a new transfer; return False, and change nothing, if its id is taken.
+
+        Args:
+            record: The transfer.
+            manifest: Sending: its files, as wire 2 names them.
+            sources: Sending: where they are, in that order.
+        """
         with self.database.transaction() as connection:
-            return connection.execute(f"{_INSERT} NOTHING", to_row(record)).rowcount > 0
+            if not connection.execute(f"{_INSERT} NOTHING", to_row(record)).rowcount:
+                return False
+            # In one commit: another process takes the row up as soon as it is there.
+            if manifest is not None:
+                write_manifest(connection, record.info.id, manifest)
+            write_sources(connection, record.info.id, sources)
+            return True
+
+    def latest_offer_to(self, peer_id: NodeId) -> int:
+        """Return the greatest `offered_at` of what was sent to a peer; 0: nothing was."""
+        rows = self.database.query(
+            "SELECT coalesce(max(offered_at), 0) AS latest FROM transfers"
+            " WHERE direction = ? AND peer_id = ?",
+            (Direction.SEND.value, storable(peer_id)),
+        )
+        latest: int = rows[0]["latest"]
+        return latest
 
     def save(self, record: TransferRecord) -> None:
         """Record everything about a transfer anew, `bytes_done` included.
@@ -124,18 +154,44 @@ class Journal:
     def remove(self, transfer_id: TransferId) -> None:
         """Forget a transfer, its pieces and what was asked about it."""
         with self.database.transaction() as connection:
-            connection.execute("DELETE FROM transfers WHERE id = ?", (storable(transfer_id),))
+            _forget(connection, "SELECT id FROM transfers WHERE id = ?", (storable(transfer_id),))
 
     def prune(self, *, keep: int) -> None:
         """Forget the oldest transfers that are over for good, all but the newest `keep`."""
         with self.database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM transfers WHERE id IN (SELECT id FROM transfers"  # noqa: S608 - our words
-                f" WHERE state IN ({_FINAL_STATES})"
-                " AND NOT (state = ? AND is_resumable)"
-                " ORDER BY updated_at DESC, rowid DESC LIMIT -1 OFFSET ?)",
+            _forget(
+                connection,
+                f"SELECT id FROM transfers WHERE {_OVER_FOR_GOOD}"  # noqa: S608 - our words
+                " ORDER BY updated_at DESC, rowid DESC LIMIT -1 OFFSET ?",
                 (TransferState.FAILED.value, keep),
             )
+
+    def received_since(self, peer_id: NodeId, since: float) -> int:
+        """Return the bytes that a peer's transfers brought, or may bring, since a moment.
+
+        The whole size of each incoming transfer that began at that moment or later counts, also
+        while nobody has decided about it. Those that were rejected, or ended before any byte was
+        stored, do not.
+
+        Args:
+            peer_id: The sender.
+            since: Seconds since the epoch.
+        """
+        rows = self.database.query(
+            "SELECT coalesce(sum(size), 0) AS bytes FROM transfers"
+            " WHERE direction = ? AND peer_id = ? AND started_at >= ? AND state != ?"
+            " AND NOT (state IN (?, ?) AND bytes_done = 0)",
+            (
+                Direction.RECEIVE.value,
+                storable(peer_id),
+                since,
+                TransferState.REJECTED.value,
+                TransferState.FAILED.value,
+                TransferState.CANCELLED.value,
+            ),
+        )
+        total: int = rows[0]["bytes"]
+        return total
 
     # Stored bytes
 
@@ -195,6 +251,46 @@ class Journal:
             for first, end in RangeSet(moved).pairs():
                 _add_synced(connection, transfer_id, first, end)
 
+    def add_synced(
+        self,
+        transfer_id: TransferId,
+        ranges: Sequence[Range],
+        bytes_done: int,
+        at: float | None = None,
+    ) -> None:
+        """Record ranges that the disk has, in one commit with the progress.
+
+        Args:
+            transfer_id: Whose bytes.
+            ranges: In the byte space; they may overlap and touch what is recorded.
+            bytes_done: The progress afterwards.
+            at: When the progress was made, in seconds since the epoch; None: there was none.
+
+        Raises:
+            JournalError: The transfer is not recorded.
+        """
+        with self.database.transaction() as connection:
+            for first, end in ranges:
+                _add_synced(connection, transfer_id, first, end)
+            connection.execute(
+                "UPDATE transfers SET bytes_done = ?, updated_at = coalesce(?, updated_at)"
+                " WHERE id = ?",
+                (bytes_done, at, transfer_id),
+            )
+
+    def replace_synced(
+        self, transfer_id: TransferId, ranges: Sequence[Range], bytes_done: int
+    ) -> None:
+        """Record that these ranges are on the disk, and nothing else; neither overlap nor touch."""
+        with self.database.transaction() as connection:
+            connection.execute("DELETE FROM synced WHERE transfer_id = ?", (transfer_id,))
+            connection.executemany(
+                "INSERT INTO synced VALUES (?, ?, ?)", [(transfer_id, *one) for one in ranges]
+            )
+            connection.execute(
+                "UPDATE transfers SET bytes_done = ? WHERE id = ?", (bytes_done, transfer_id)
+            )
+
     def drop_unsynced(self, transfer_id: TransferId, pieces: Sequence[StoredPiece]) -> None:
         """Forget pieces that turned out to be damaged, and count the progress again."""
         with self.database.transaction() as connection:
@@ -214,8 +310,11 @@ class Journal:
     def forget_pieces(self, transfer_id: TransferId) -> None:
         """Forget all that is stored of a transfer; its progress is 0 again."""
         with self.database.transaction() as connection:
-            connection.execute("DELETE FROM unsynced WHERE transfer_id = ?", (transfer_id,))
-            connection.execute("DELETE FROM synced WHERE transfer_id = ?", (transfer_id,))
+            for table in ("unsynced", "synced", "stagings", "publications"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE transfer_id = ?",  # noqa: S608 - our words
+                    (transfer_id,),
+                )
             _count_again(connection, transfer_id)
 
     def hand_over(self, earlier: TransferId, later: TransferId) -> None:
@@ -268,6 +367,25 @@ class Journal:
             )
             for row in rows
         ]
+
+
+def _forget(connection: Connection, chosen: str, parameters: Sequence[Value]) -> None:
+    """Delete transfers, and remember that offers as old as theirs are replays (R-CTL-4).
+
+    Args:
+        connection: In a transaction.
+        chosen: The SELECT of their ids.
+        parameters: Of that SELECT.
+    """
+    connection.execute(
+        "INSERT INTO nodes (id, forgotten_before)"  # noqa: S608 - our words
+        " SELECT peer_id, max(offered_at) FROM transfers"
+        f" WHERE direction = 'receive' AND offered_at IS NOT NULL AND id IN ({chosen})"
+        " GROUP BY peer_id ON CONFLICT (id) DO UPDATE"
+        " SET forgotten_before = max(forgotten_before, excluded.forgotten_before)",
+        parameters,
+    )
+    connection.execute(f"DELETE FROM transfers WHERE id IN ({chosen})", parameters)  # noqa: S608
 
 
 def _drop_piece(connection: Connection, transfer_id: TransferId, piece: StoredPiece) -> bool:

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
+from ocft.errors import UnsafeNameError
+from ocft.wire import Manifest
+
 _NAMELESS: Final = "file"
 _MAX_BYTES: Final = (
     200  # of 255: leaves room for a conflict number, and for encrypting file systems
@@ -65,16 +68,55 @@ def safe_name(wire_name: str) -> str:
     return _fit(stem, extension, _MAX_BYTES).rstrip(" .")
 
 
-def conflict_names(name: str) -> Iterator[str]:
+def conflict_names(name: str, *, is_folder: bool = False) -> Iterator[str]:
     """Yield a name, then "name (1)", "name (2)", ... with its extension, without end.
 
     Args:
         name: A safe name.
+        is_folder: Whether it is that of a folder, which has no extension.
     """
     yield name
-    stem, extension = _split(name)
+    stem, extension = (name, "") if is_folder else _split(name)
     for number in count(1):
         yield _fit(stem, f" ({number}){extension}", _MAX_CONFLICT_BYTES)
+
+
+def check_manifest_names(manifest: Manifest) -> None:
+    """Refuse a manifest with a name that cannot be saved exactly as it is (R-MAN-2).
+
+    Names of a set are not made safe but refused: they refer to each other, and two of them could
+    become one.
+
+    Args:
+        manifest: From the wire, where its names were compared with each other.
+
+    Raises:
+        UnsafeNameError: A part of a name is not its own safe name.
+    """
+    safe: set[tuple[bool, str]] = set()  # folders come again and again
+    for file in manifest.files:
+        is_top = True
+        for part in file.name.split("/"):
+            if (is_top, part) not in safe:
+                if not is_safe_part(part, is_top=is_top):
+                    raise UnsafeNameError(f"No file or folder can be called {part!r} here.")
+                safe.add((is_top, part))
+            is_top = False
+
+
+def is_safe_part(part: str, *, is_top: bool) -> bool:
+    """Say whether a part of a relative name can be saved exactly as it is.
+
+    Inside of a folder it may also be hidden, or look like an option: nothing that is there already
+    changes its meaning by it, and projects are full of `.gitignore`.
+
+    Args:
+        part: What stands between two `/`.
+        is_top: Whether it is the first one, which is saved in the download folder itself.
+    """
+    if not is_top and part.startswith((".", "-", "~")) and len(part) > 1:
+        part = part[1:]
+    return safe_name(part) == part
 
 
 def _visible(text: str) -> str:

@@ -22,7 +22,7 @@ from ocft.storage.names import conflict_names, safe_name
 from ocft.wire import digest_of_all
 
 _PIECE: Final = 1024 * 1024  # bytes hashed at a time
-_MAX_CONFLICTS: Final = 10_000
+MAX_CONFLICTS: Final = 10_000
 _FLAGS: Final = (
     os.O_RDWR
     | getattr(os, "O_NOFOLLOW", 0)
@@ -119,9 +119,9 @@ class PartialFile:
             raise StorageError(f"{self.path} could not be written to the disk.")
         self._is_damaged = True
         with storage_errors(f"write {self.path} to the disk"):
-            _sync(self._descriptor)
+            sync_descriptor(self._descriptor)
         if not self._is_name_synced:
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
             self._is_name_synced = True
         self._is_damaged = False
 
@@ -149,18 +149,28 @@ class PartialFile:
         with storage_errors(f"save {self.path} in {directory}"):
             directory = directory.absolute()
             directory.mkdir(parents=True, exist_ok=True)
-            if not _is_same_file(os.fstat(self._descriptor), self.path):
-                raise StorageError(f"{self.path} was removed or replaced.")
-            for name in islice(conflict_names(safe_name(filename)), _MAX_CONFLICTS):
+            self._refuse_another()
+            for name in islice(conflict_names(safe_name(filename)), MAX_CONFLICTS):
                 candidate = directory / name
                 if os.path.lexists(candidate):  # spares an announcement; the link decides
                     continue
                 announce(candidate)
                 with suppress(FileExistsError):
-                    _move_without_replacing(self.path, candidate)
+                    move_without_replacing(self.path, candidate)
                     self.close()
                     return candidate
-        raise StorageError(f"{directory} holds {_MAX_CONFLICTS} files called like {filename!r}.")
+        raise StorageError(f"{directory} holds {MAX_CONFLICTS} files called like {filename!r}.")
+
+    def rename(self, path: Path) -> None:
+        """Give the file another name instead of its own, whatever has that one, and close it.
+
+        Raises:
+            StorageError: The file was removed or replaced, or the disk refused.
+        """
+        with storage_errors(f"rename {self.path}"):
+            self._refuse_another()
+            self.path.replace(path)
+        self.close()
 
     def discard(self) -> None:
         """Close and remove the part file; it may be gone already.
@@ -189,6 +199,10 @@ class PartialFile:
     ) -> None:
         self.close()
 
+    def _refuse_another(self) -> None:
+        if not is_same_file(os.fstat(self._descriptor), self.path):
+            raise StorageError(f"{self.path} was removed or replaced.")
+
     def _pieces(self, size: int) -> Iterator[bytes]:
         for offset in range(0, size, _PIECE):
             yield self.read(offset, min(_PIECE, size - offset))
@@ -205,11 +219,11 @@ def finish_publication(part: Path, announced: Path) -> bool:
     """
     with storage_errors(f"finish {announced}"):
         try:
-            is_ours = _is_same_file(os.lstat(part), announced)
+            is_ours = is_same_file(os.lstat(part), announced)
         except FileNotFoundError:
             return False
         if is_ours:
-            _sync_directory(announced.parent)
+            sync_directory(announced.parent)
             part.unlink()
     return is_ours
 
@@ -227,19 +241,26 @@ def free_space(directory: Path) -> int:
         return shutil.disk_usage(directory).free
 
 
-def _move_without_replacing(part: Path, target: Path) -> None:
+def move_without_replacing(part: Path, target: Path) -> None:
     """Rename, but raise FileExistsError instead of replacing anything."""
+    link_without_replacing(part, target)
+    # Both names may be there. The new one must be on the disk before the old one goes.
+    sync_directory(target.parent)
+    with suppress(OSError):  # the file is saved; a part file that stays harms nobody
+        part.unlink()
+
+
+def link_without_replacing(part: Path, target: Path) -> None:
+    """Give a file another name, but raise FileExistsError instead of replacing anything.
+
+    Where there are no hard links the former name is gone afterwards.
+    """
     try:
         os.link(part, target, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         _replace_own_reservation(part, target)
-        return
-    # Both names are there. The new one must be on the disk before the old one goes.
-    _sync_directory(target.parent)
-    with suppress(OSError):  # the file is saved; a part file that stays harms nobody
-        part.unlink()
 
 
 def _replace_own_reservation(part: Path, target: Path) -> None:
@@ -254,17 +275,18 @@ def _replace_own_reservation(part: Path, target: Path) -> None:
         with suppress(OSError):
             target.unlink()
         raise
-    _sync_directory(target.parent)
 
 
-def _is_same_file(status: os.stat_result, path: Path) -> bool:
+def is_same_file(status: os.stat_result, path: Path) -> bool:
+    """Say whether a path, itself and not what it links to, is the file of this status."""
     try:
         return os.path.samestat(status, os.lstat(path))
     except FileNotFoundError:
         return False
 
 
-def _sync(descriptor: int) -> None:
+def sync_descriptor(descriptor: int) -> None:
+    """Bring the content of an open file to the disk."""
     if sys.platform == "darwin":
         import fcntl
 
@@ -275,7 +297,7 @@ def _sync(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Bring the names in a folder to the disk, where the file system can do that."""
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)

@@ -31,6 +31,16 @@ class TransferRecord:
     """Receiving: the final path that is being made, written before the link is made."""
     owes_final_ack: bool = False
     """Receiving: the file is saved, but the final ack may not have left."""
+    epoch: int = 0
+    """Wire 2: the newest epoch that was offered (sending) or accepted (receiving)."""
+    offered_at: int | None = None
+    """Wire 2: the offer's `at`, in milliseconds on the sender's clock."""
+    manifest_size: int = 0
+    """Wire 2: bytes of the manifest; the byte space has `info.size` bytes more."""
+    left_out: frozenset[int] = frozenset()
+    """Wire 2, receiving: the numbers of the manifest's files that are not wanted."""
+    is_decided: bool = False
+    """Wire 2, receiving: whether the files are wanted, apart from those that are left out."""
 
 
 COLUMNS: Final = (
@@ -59,6 +69,13 @@ COLUMNS: Final = (
     "sender_repeats",
     "publishing",
     "owes_final_ack",
+    "wire",
+    "epoch",
+    "offered_at",
+    "file_count",
+    "manifest_size",
+    "left_out",
+    "is_decided",
 )
 """The order of :func:`to_row`."""
 
@@ -93,13 +110,20 @@ def to_row(record: TransferRecord) -> tuple[Value, ...]:
         record.sender_repeats,
         record.publishing,
         record.owes_final_ack,
+        info.wire,
+        record.epoch,
+        record.offered_at,
+        info.file_count,
+        record.manifest_size,
+        json.dumps(sorted(record.left_out)) if record.left_out else None,
+        record.is_decided,
     )
     return tuple(storable(value) if isinstance(value, str) else value for value in values)
 
 
 def from_row(row: sqlite3.Row) -> TransferRecord:
     """Return the record that a row of `COLUMNS` holds."""
-    source, keeps_chunks = row["source"], row["keeps_chunks"]
+    source, keeps_chunks, left_out = row["source"], row["keeps_chunks"], row["left_out"]
     return TransferRecord(
         info=TransferInfo(
             id=TransferId(readable(row["id"])),
@@ -120,6 +144,8 @@ def from_row(row: sqlite3.Row) -> TransferRecord:
             error=_optional(row["error"]),
             local_path=_optional(row["local_path"]),
             is_resumable=bool(row["is_resumable"]),
+            wire=row["wire"],
+            file_count=row["file_count"],
         ),
         channel=readable(row["channel"]),
         source=None if source is None else SourceSnapshot(*json.loads(source)),
@@ -128,6 +154,11 @@ def from_row(row: sqlite3.Row) -> TransferRecord:
         sender_repeats=bool(row["sender_repeats"]),
         publishing=_optional(row["publishing"]),
         owes_final_ack=bool(row["owes_final_ack"]),
+        epoch=row["epoch"],
+        offered_at=row["offered_at"],
+        manifest_size=row["manifest_size"],
+        left_out=frozenset() if left_out is None else frozenset(json.loads(left_out)),
+        is_decided=bool(row["is_decided"]),
     )
 
 

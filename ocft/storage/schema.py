@@ -72,4 +72,90 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         )
         """,
     ),
+    (  # wire 2
+        "ALTER TABLE transfers ADD COLUMN wire TEXT",
+        "ALTER TABLE transfers ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE transfers ADD COLUMN offered_at INTEGER",
+        "ALTER TABLE transfers ADD COLUMN file_count INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE transfers ADD COLUMN manifest_size INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE transfers ADD COLUMN left_out TEXT",
+        "ALTER TABLE transfers ADD COLUMN is_decided INTEGER NOT NULL DEFAULT 0",
+        """
+        CREATE TABLE manifests (
+            transfer_id TEXT PRIMARY KEY REFERENCES transfers (id) ON DELETE CASCADE,
+            data        BLOB NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE sources (
+            transfer_id TEXT NOT NULL REFERENCES transfers (id) ON DELETE CASCADE,
+            number      INTEGER NOT NULL,
+            path        TEXT NOT NULL,
+            size        INTEGER NOT NULL,
+            mtime_ns    TEXT NOT NULL,
+            inode       TEXT NOT NULL,
+            device      TEXT NOT NULL,
+            PRIMARY KEY (transfer_id, number)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE stagings (
+            transfer_id TEXT PRIMARY KEY REFERENCES transfers (id) ON DELETE CASCADE,
+            remaining   INTEGER NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE publications (
+            transfer_id TEXT NOT NULL REFERENCES transfers (id) ON DELETE CASCADE,
+            part        TEXT NOT NULL,
+            path        TEXT NOT NULL,
+            PRIMARY KEY (transfer_id, part)
+        ) WITHOUT ROWID
+        """,
+        "ALTER TABLE peers ADD COLUMN fingerprint BLOB",
+        "ALTER TABLE peers ADD COLUMN may_send INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE peers ADD COLUMN auto_accept INTEGER",
+        "ALTER TABLE peers ADD COLUMN max_file_size INTEGER",
+        "ALTER TABLE peers ADD COLUMN bytes_per_day INTEGER",
+        "ALTER TABLE peers ADD COLUMN allows_wire_1 INTEGER NOT NULL DEFAULT 1",
+        """
+        CREATE TABLE nodes (
+            id               TEXT PRIMARY KEY,
+            fingerprint      BLOB,
+            public_identity  BLOB,
+            wire             TEXT,
+            wire_learned_at  REAL,
+            last_seen        REAL,
+            secret_tag       BLOB,
+            forgotten_before INTEGER NOT NULL DEFAULT 0
+        )
+        """,
+        """
+        CREATE TABLE dense (
+            peer_id TEXT NOT NULL,
+            channel TEXT NOT NULL,
+            works   INTEGER NOT NULL,
+            at      REAL NOT NULL,
+            PRIMARY KEY (peer_id, channel)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE sessions (
+            number         INTEGER PRIMARY KEY AUTOINCREMENT,
+            peer_id        TEXT NOT NULL,
+            sealed_root    BLOB NOT NULL,
+            is_initiator   INTEGER NOT NULL,
+            established_at REAL NOT NULL,
+            expires_at     REAL
+        )
+        """,
+        """
+        CREATE TABLE requests_for_trust (
+            id          TEXT PRIMARY KEY,
+            author      TEXT NOT NULL,
+            fingerprint BLOB NOT NULL,
+            at          REAL NOT NULL
+        )
+        """,
+    ),
 )

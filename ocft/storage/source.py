@@ -54,12 +54,12 @@ class Source:
             SourceNotFoundError: It is not there, no regular file, or cannot be read.
         """
         path = path.absolute()
-        with _readable(path):
+        with readable_source(path):
             # Before opening, since opening alone can make a device do something.
             _refuse_special(path, path.stat())
             descriptor = os.open(path, _FLAGS)
         try:
-            with _readable(path):
+            with readable_source(path):
                 _refuse_special(path, os.fstat(descriptor))
             return cls(path, descriptor)
         except BaseException:
@@ -71,6 +71,12 @@ class Source:
         """What the file looked like when it was opened, or confirmed last."""
         return self._snapshot
 
+    @property
+    def is_executable(self) -> bool:
+        """Whether its owner may execute it."""
+        with readable_source(self.path):
+            return bool(os.fstat(self._descriptor).st_mode & stat.S_IXUSR)
+
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from a place.
 
@@ -78,10 +84,10 @@ class Source:
             SourceChangedError: The file is not what its snapshot says any more.
             SourceNotFoundError: The disk refused.
         """
-        with _readable(self.path):
+        with readable_source(self.path):
             data = self._read(offset, length)
         # Asked after reading: a change before or while we read shows in either case.
-        if len(data) != length or not _same_content(self._now(), self._snapshot):
+        if len(data) != length or not has_same_content(self._now(), self._snapshot):
             raise self._changed()
         return data
 
@@ -129,9 +135,9 @@ class Source:
         self.close()
 
     def _digest_of(self, expected: SourceSnapshot) -> str:
-        with _readable(self.path):
+        with readable_source(self.path):
             digest = digest_of_all(self._pieces(expected.size))
-        if not _same_content(self._now(), expected):
+        if not has_same_content(self._now(), expected):
             raise self._changed()
         return digest
 
@@ -151,7 +157,7 @@ class Source:
         return b"".join(pieces)
 
     def _now(self) -> SourceSnapshot:
-        with _readable(self.path):
+        with readable_source(self.path):
             status = os.fstat(self._descriptor)
         return SourceSnapshot(
             size=status.st_size,
@@ -164,7 +170,8 @@ class Source:
         return SourceChangedError(f"{self.path} was changed after it had been offered.")
 
 
-def _same_content(one: SourceSnapshot, other: SourceSnapshot) -> bool:
+def has_same_content(one: SourceSnapshot, other: SourceSnapshot) -> bool:
+    """Say whether two looks at a path saw the same content, be it in another file."""
     return (one.size, one.mtime_ns) == (other.size, other.mtime_ns)
 
 
@@ -175,7 +182,12 @@ def _refuse_special(path: Path, status: os.stat_result) -> None:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable_source(path: Path) -> Iterator[None]:
+    """Turn the OSErrors of a block that reads a path into source errors.
+
+    Raises:
+        SourceNotFoundError: The path is not there, is none, or cannot be read.
+    """
     try:
         yield
     except FileNotFoundError as error:

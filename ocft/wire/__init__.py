@@ -1,7 +1,57 @@
-"""What travels: messages, their texts, digests and peer URIs. No I/O, no clock, no keys."""
+"""What travels: messages, frames, their texts, digests and peer URIs. No I/O, no clock, no keys."""
 
-from ocft.wire.codec import MARKER, MAX_TEXT, decode, encode
+from ocft.wire.acks import MAX_ACK, RangeAck, pack_ack, unpack_ack
+from ocft.wire.alphabets import Alphabet, capacity
+from ocft.wire.cbor import decode_cbor, encode_cbor
+from ocft.wire.codec import MARKER, MAX_TEXT, decode, encode, encode_frame
+from ocft.wire.control import (
+    MAX_ACCEPT_RANGES,
+    Control,
+    OfferAgain,
+    TransferAccept,
+    TransferDone,
+    TransferOffer,
+    TransferReject,
+    TransferStop,
+    Welcome,
+    pack_control,
+    unpack_control,
+)
 from ocft.wire.digests import digest_of, digest_of_all, digests_match
+from ocft.wire.fragments import MAX_WHOLE, Assembler, Fragment, split_frame
+from ocft.wire.frame_types import MAX_FRAME, FrameType
+from ocft.wire.frames import (
+    MAX_DATA,
+    SEAL_SIZE,
+    ControlFrame,
+    Data,
+    SealedFrame,
+    ack_header,
+    control_header,
+    data_header,
+    pack_data,
+    parse_frame,
+    unpack_data,
+)
+from ocft.wire.handshake import (
+    Finish,
+    Handshake,
+    Hello,
+    Pair,
+    Reply,
+    pack_handshake,
+    unsigned_finish,
+    unsigned_reply,
+)
+from ocft.wire.introductions import Introduction, pack_introduction, unpack_introduction
+from ocft.wire.manifest import (
+    MAX_FILES,
+    MAX_MANIFEST,
+    Manifest,
+    ManifestFile,
+    pack_manifest,
+    unpack_manifest,
+)
 from ocft.wire.messages import (
     FINAL_ACK,
     MAX_CHUNKS,
@@ -18,29 +68,85 @@ from ocft.wire.messages import (
     make_message,
 )
 from ocft.wire.peer_uri import PeerAddress, format_peer_uri, parse_peer_uri
+from ocft.wire.varints import MAX_NUMBER
 
 __all__ = [
     "FINAL_ACK",
     "MARKER",
+    "MAX_ACCEPT_RANGES",
+    "MAX_ACK",
     "MAX_CHUNKS",
+    "MAX_DATA",
+    "MAX_FILES",
+    "MAX_FRAME",
+    "MAX_MANIFEST",
+    "MAX_NUMBER",
     "MAX_TEXT",
+    "MAX_WHOLE",
+    "SEAL_SIZE",
     "Accept",
     "Ack",
+    "Alphabet",
+    "Assembler",
     "Chunk",
     "Complete",
+    "Control",
+    "ControlFrame",
+    "Data",
     "Error",
+    "Finish",
+    "Fragment",
+    "FrameType",
+    "Handshake",
+    "Hello",
+    "Introduction",
+    "Manifest",
+    "ManifestFile",
     "Message",
     "MessageType",
     "Offer",
+    "OfferAgain",
+    "Pair",
     "Payload",
     "PeerAddress",
+    "RangeAck",
     "Reject",
+    "Reply",
+    "SealedFrame",
+    "TransferAccept",
+    "TransferDone",
+    "TransferOffer",
+    "TransferReject",
+    "TransferStop",
+    "Welcome",
+    "ack_header",
+    "capacity",
+    "control_header",
+    "data_header",
     "decode",
+    "decode_cbor",
     "digest_of",
     "digest_of_all",
     "digests_match",
     "encode",
+    "encode_cbor",
+    "encode_frame",
     "format_peer_uri",
     "make_message",
+    "pack_ack",
+    "pack_control",
+    "pack_data",
+    "pack_handshake",
+    "pack_introduction",
+    "pack_manifest",
+    "parse_frame",
     "parse_peer_uri",
+    "split_frame",
+    "unpack_ack",
+    "unpack_control",
+    "unpack_data",
+    "unpack_introduction",
+    "unpack_manifest",
+    "unsigned_finish",
+    "unsigned_reply",
 ]

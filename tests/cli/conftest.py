@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -66,6 +67,34 @@ def node(ocft: Ocft) -> Ocft:
     """The same, where a node was made."""
     assert ocft("init").status == 0
     return ocft
+
+
+class FakeKeyring(ModuleType):
+    """The keyring package, with its passwords in a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__("keyring")
+        self.errors = ModuleType("keyring.errors")
+        self.errors.KeyringError = type("KeyringError", (Exception,), {})  # type: ignore[attr-defined]  # a fake
+        self.passwords: dict[tuple[str, str], str] = {}
+        self.is_locked = False
+
+    def get_password(self, service: str, user: str) -> str | None:
+        if self.is_locked:
+            raise self.errors.KeyringError("it is locked")
+        return self.passwords.get((service, user))
+
+    def set_password(self, service: str, user: str, password: str) -> None:
+        self.passwords[service, user] = password
+
+
+@pytest.fixture
+def keyring(monkeypatch: pytest.MonkeyPatch) -> FakeKeyring:
+    """A keyring that nobody else has."""
+    fake = FakeKeyring()
+    monkeypatch.setitem(sys.modules, "keyring", fake)
+    monkeypatch.setitem(sys.modules, "keyring.errors", fake.errors)
+    return fake
 
 
 def start(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[Any]":

@@ -42,6 +42,8 @@ Secrets and addresses can stay out of the argument list, which others on the mac
 reads one from stdin, left out it comes from `OCFT_SECRET`, `OCFT_PEER_SECRET` or `OCFT_PEER_URI`,
 or from a hidden prompt.
 
+How nodes come to trust each other, and what to compare: [trust.md](trust.md).
+
 `ocft --install-completion` teaches the shell to complete commands, peers and transfers.
 """
 
@@ -52,9 +54,16 @@ def reference() -> str:
     sections = [INTRODUCTION, "## Options of every command\n", _parameters(root)]
     for name, command in root.commands.items():
         if not command.hidden:
-            sections += [f"## ocft {name}\n", _usage(name, command), _text(command)]
-            sections += [_parameters(command)] if _shown(command) else []
+            sections += _sections(name, command)
     return "\n".join(sections)
+
+
+def _sections(name: str, command: Any) -> list[str]:
+    sections = [f"## ocft {name}\n", _usage(name, command), _text(command)]
+    sections += [_parameters(command)] if _shown(command) else []
+    for below, subcommand in getattr(command, "commands", {}).items():
+        sections += _sections(f"{name} {below}", subcommand)
+    return sections
 
 
 def _usage(name: str, command: Any) -> str:
@@ -91,7 +100,7 @@ def _parameters(command: Any) -> str:
 def _option(parameter: Any) -> str:
     names = ", ".join(parameter.opts)
     if parameter.is_flag:
-        return names
+        return "/".join([names, *parameter.secondary_opts])
     return f"{names} {parameter.metavar or parameter.name.upper()}"
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -20,10 +21,20 @@ def command_names() -> list[str]:
     return list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
+def all_commands() -> list[str]:
+    """Return the commands, those of groups too."""
+    root: Any = typer.main.get_command(app)
+    return [
+        " ".join([name, *below])
+        for name, command in root.commands.items()
+        for below in [[], *[[one] for one in getattr(command, "commands", ())]]
+    ]
+
+
 def test_help_lists_every_command_that_is_not_an_alias(ocft: Ocft) -> None:
     shown = ocft("--help")
     assert shown.status == 0
-    for name in set(command_names()) - {"info", "peers"}:
+    for name in set(command_names()) - {"info"}:
         assert f"  {name} " in shown.out
 
 
@@ -32,15 +43,18 @@ def test_all_commands_of_the_reference_are_there() -> None:
         "init status info show-secret export import add-peer remove-peer list-peers peers "
         "set-download set-max-size set-ttl extend-peer verify"
     )
-    new = "send listen transfers accept reject resume cancel doctor demo"
+    new = (
+        "send listen transfers accept reject resume cancel doctor demo "
+        "requests approve deny rotate-secret"
+    )
     assert set(command_names()) == set(reference.split()) | set(new.split())
 
 
-@pytest.mark.parametrize("name", command_names())
+@pytest.mark.parametrize("name", all_commands())
 def test_help_of_each_command_has_an_example(ocft: Ocft, name: str) -> None:
-    shown = ocft(name, "--help")
+    shown = ocft(*name.split(), "--help")
     assert shown.status == 0
-    assert f"Example: ocft {name}" in shown.out or name in {"info", "peers"}
+    assert f"Example: ocft {name}" in shown.out or name == "info"
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -54,6 +68,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     modules = set(done.stdout.split("MODULES")[1].split())
     heavy = {"pydantic", "sqlite3", "asyncio", "rich.progress", "watchfiles", "platformdirs"}
+    heavy |= {"cryptography", "cbor2", "ocft.crypto"}
     heavy |= {"ocft.runtime", "ocft.storage", "ocft.channels", "ocft.wire", "ocft.config"}
     assert not modules & heavy
 
@@ -112,10 +127,50 @@ def test_json_says_the_error_as_the_last_line_of_stdout(ocft: Ocft) -> None:
     assert done.err == ""
 
 
-@pytest.mark.parametrize("flag", ["--json", "--quiet", "--verbose"])
+@pytest.mark.parametrize("flag", ["--json", "--quiet", "-q", "--verbose", "-v"])
 def test_global_flags_may_follow_the_command(node: Ocft, flag: str) -> None:
     assert node("status", flag).status == 0
     assert node(flag, "status").status == 0
+
+
+def test_the_home_may_follow_the_command(node: Ocft, tmp_path: Path) -> None:
+    for option in (["--home", str(tmp_path / "other")], [f"--home={tmp_path / 'other'}"]):
+        assert node("status", *option).status == 1
+        assert node("peers", "list", *option).status == 1
+    assert node("status", "--home", str(tmp_path / "home")).status == 0
+    assert "--home" in node("status", "--home").err
+
+
+def test_what_follows_the_dashes_is_no_option(node: Ocft, tmp_path: Path) -> None:
+    assert node("add-peer", "ocft_x", "--", "--home").status == 0
+    assert node("verify", "--", "-v").status == 4
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["G6", "G6-json"])
+def test_a_full_disk_behind_stdout_is_status_2(node: Ocft, flags: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        for arguments, status in ((["status"], 2), (["peers", "show", "nobody"], 4)):
+            done = start(*flags, *arguments, stdout=full)
+            assert done.returncode == status
+            assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("context", [KeyboardInterrupt(), None], ids=["old-typer", "new-typer"])
+def test_ctrl_c_anywhere_is_130(
+    node: Ocft, monkeypatch: pytest.MonkeyPatch, context: BaseException | None
+) -> None:
+    def fail(*_arguments: object) -> None:
+        if context is None:
+            raise KeyboardInterrupt
+        try:
+            raise context
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+    monkeypatch.setattr(node_module, "download_dir", fail)
+    done = node("status", "--json")
+    assert done.status == 130
+    assert done.lines[-1]["error"]["code"] == "INTERRUPTED"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +291,16 @@ def test_no_command_but_two_writes_a_secret(node: Ocft, tmp_path: Path, flags: l
         ["send", str(tmp_path / "file"), "--to", "ocft_x", "--timeout", "0.2"],
         ["transfers"],
         ["listen", "--timeout", "0.2"],
+        ["peers"],
+        ["peers", "show", "ocft_x"],
+        ["peers", "limit", "ocft_x", "--ask"],
+        ["import", uri, "--replace"],
+        ["requests"],
         ["remove-peer", "ocft_x"],
+        ["rotate-secret"],
+        ["verify", secret],
+        ["status"],
+        ["doctor"],
         ["init"],
     ):
         done = node(*flags, *arguments)

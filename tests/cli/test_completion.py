@@ -1,10 +1,13 @@
 """`ocft.cli.completion`: what the shell offers."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from ocft.ids import NodeId
+from ocft.storage import ApprovalStore, Database
 from tests.cli.conftest import Ocft, start
 
 
@@ -35,6 +38,17 @@ def sender(node: Ocft, tmp_path: Path) -> Ocft:
 def test_peers_are_offered_by_name(sender: Ocft) -> None:
     assert offered("send", "file", "--to", "b") == ["bob"]
     assert offered("remove-peer", "") == ["bob", "ocft_nameless"]
+
+
+def test_only_what_is_one_word_is_offered(node: Ocft, tmp_path: Path) -> None:
+    node("add-peer", "ocft_a", "secret", "--name", "two words")
+    node("add-peer", "ocft_b", "secret", "--name=-x")
+    assert offered("peers", "show", "") == ["ocft_a", "ocft_b"]
+    with Database(tmp_path / "home" / "state" / "journal.db") as database:
+        for number, name in enumerate(("ocft_new", "--yes", "$(id)", "a b", "`id`", "x;y")):
+            ApprovalStore(database).add(NodeId(name), "author", bytes([number]) * 32, time.time())
+    assert offered("approve", "") == ["ocft_new"]
+    assert offered("deny", "ocft") == ["ocft_new"]
 
 
 def test_transfers_are_offered_by_id(sender: Ocft, tmp_path: Path) -> None:

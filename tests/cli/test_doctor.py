@@ -1,10 +1,13 @@
 """`ocft.cli.doctor`: what it checks."""
 
+import time
 from pathlib import Path
 
 import pytest
 
-from ocft.storage import ChannelLock
+from ocft.ids import NodeId
+from ocft.storage import ChannelLock, Database, NodeStore
+from ocft.wire import PeerAddress, format_peer_uri
 from tests.cli.conftest import Ocft
 
 
@@ -25,8 +28,10 @@ def test_a_healthy_node_is_status_0(node: Ocft) -> None:
         "versions": {"ok"},
         "home": {"ok"},
         "config": {"ok"},
+        "keys": {"ok"},
         "journal": {"ok"},
         "peers": {"warn"},
+        "requests": {"ok"},
         "channel": {"ok"},
         "downloads": {"ok"},
     }
@@ -37,7 +42,7 @@ def test_without_a_node_the_other_checks_are_made_anyway(ocft: Ocft) -> None:
     assert done.status == 1
     assert "ocft init" in done.err
     assert "versions" in done.out
-    assert len(done.out.splitlines()) >= 7
+    assert len(done.out.splitlines()) >= 9
 
 
 def test_the_first_failure_is_the_status(node: Ocft, tmp_path: Path) -> None:
@@ -51,6 +56,7 @@ def test_the_first_failure_is_the_status(node: Ocft, tmp_path: Path) -> None:
 def test_what_is_odd_is_a_warning(node: Ocft, tmp_path: Path) -> None:
     node("add-peer", "ocft_old", "secret", "--ttl", "1e-9")
     node("add-peer", "ocft_soon", "secret", "--ttl", "1")
+    node("add-peer", "ocft_good", "secret")
     node("set-max-size", "1000TB")
     (tmp_path / "home").chmod(0o755)
     found = levels(node)
@@ -58,6 +64,21 @@ def test_what_is_odd_is_a_warning(node: Ocft, tmp_path: Path) -> None:
     assert found["downloads"] == {"warn"}
     assert found["home"] == {"warn", "ok"}
     assert node("doctor").status == 0
+
+
+def test_each_peer_has_a_line(node: Ocft, tmp_path: Path) -> None:
+    uri = format_peer_uri(PeerAddress(NodeId("ocft_x"), "s", bytes(32)))
+    node("import", uri, "--name", "alice", "--ttl", "100")
+    node("add-peer", "ocft_old", "secret")
+    with Database(tmp_path / "home" / "state" / "journal.db") as database:
+        NodeStore(database).learn(
+            NodeId("ocft_old"), wire="1.0", wire_learned_at=time.time(), last_seen=time.time()
+        )
+    old, alice = [line for line in node("doctor").out.splitlines() if " peers: " in line]
+    for words in ("ok  ", "alice (ocft_x)", "wire 2, sealed", "aaaa-aaaa", "until", "never"):
+        assert words in alice
+    for words in ("warn", "ocft_old", "readable by all", "not known yet", "for ever", "last seen"):
+        assert words in old
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """`ocft.cli.node`: commands about this node."""
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from ocft.wire import parse_peer_uri
-from tests.cli.conftest import Ocft
+from tests.cli.conftest import FakeKeyring, Ocft
 
 
 def config_of(tmp_path: Path) -> dict[str, object]:
@@ -14,13 +15,19 @@ def config_of(tmp_path: Path) -> dict[str, object]:
     return content
 
 
+def fingerprint_of(node: Ocft) -> object:
+    return node("status", "--json").lines[0]["fingerprint"]
+
+
 def test_init_makes_an_identity_for_its_owner_only(ocft: Ocft, tmp_path: Path) -> None:
     done = ocft("init", "--json")
     file = tmp_path / "home" / "config.json"
-    assert done.lines == [
-        {"result": "init", "node_id": config_of(tmp_path)["node_id"], "config_file": str(file)}
-    ]
-    assert file.stat().st_mode & 0o777 == 0o600
+    (line,) = done.lines
+    assert line["result"] == "init"
+    assert line["node_id"] == config_of(tmp_path)["node_id"]
+    assert line["config_file"] == str(file)
+    for private in (file, tmp_path / "home" / "state" / "identity"):
+        assert private.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
@@ -37,12 +44,72 @@ def test_init_by_force_makes_a_new_identity_and_keeps_the_settings(
     node: Ocft, tmp_path: Path, flag: str
 ) -> None:
     node("set-max-size", "5MB")
-    before = config_of(tmp_path)
-    assert node("init", flag).status == 0
+    node("rotate-secret")
+    before, fingerprint = config_of(tmp_path), fingerprint_of(node)
+    keys = (tmp_path / "home" / "state" / "identity").read_text()
+    done = node("init", flag)
+    assert done.status == 0
     after = config_of(tmp_path)
     assert after["node_id"] != before["node_id"]
     assert after["secret"] != before["secret"]
+    assert after["previous_secret"] is None
     assert after["max_file_size"] == 5 * 1024 * 1024
+    assert fingerprint_of(node) != fingerprint
+    (kept,) = (tmp_path / "home" / "state").glob("identity.until-*")
+    assert kept.read_text() == keys
+    assert str(kept) in done.err
+
+
+def test_init_by_force_that_fails_leaves_the_node_whole(
+    node: Ocft, tmp_path: Path, keyring: FakeKeyring
+) -> None:
+    before, fingerprint = config_of(tmp_path), fingerprint_of(node)
+    keyring.is_locked = True
+    done = node("init", "--force", "--keyring")
+    assert done.status == 1
+    assert "locked" in done.err
+    assert config_of(tmp_path) == before
+    assert fingerprint_of(node) == fingerprint
+
+
+def test_keys_can_be_in_the_keyring_and_come_back_from_it(
+    ocft: Ocft, tmp_path: Path, keyring: FakeKeyring
+) -> None:
+    assert ocft("init", "--keyring").status == 0
+    assert config_of(tmp_path)["keyring"] is True
+    assert list(keyring.passwords) == [(f"ocft:{config_of(tmp_path)['node_id']}", "identity")]
+    assert not (tmp_path / "home" / "state" / "identity").exists()
+    assert "keyring" in ocft("status").out
+    first = fingerprint_of(ocft)
+    assert fingerprint_of(ocft) == first
+    assert ocft("init", "--force").status == 0  # the settings stay
+    assert len(keyring.passwords) == 2
+    assert ocft("init", "--force", "--no-keyring").status == 0
+    assert (tmp_path / "home" / "state" / "identity").exists()
+
+
+def test_a_missing_keyring_is_explained_and_nothing_made(
+    ocft: Ocft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    done = ocft("init", "--keyring")
+    assert done.status == 1
+    assert "ocft[keyring]" in done.err
+    assert not (tmp_path / "home" / "config.json").exists()
+
+
+def test_a_node_from_before_wire_2_gets_keys_at_first_need(node: Ocft, tmp_path: Path) -> None:
+    (tmp_path / "home" / "state" / "identity").unlink()
+    assert node("list-peers").status == 0
+    assert not (tmp_path / "home" / "state" / "identity").exists()
+    assert fingerprint_of(node) == fingerprint_of(node)
+
+
+def test_keys_that_others_may_read_are_not_used(node: Ocft, tmp_path: Path) -> None:
+    (tmp_path / "home" / "state" / "identity").chmod(0o644)
+    done = node("status")
+    assert done.status == 1
+    assert "chmod 600" in done.err
 
 
 def test_init_by_force_throws_no_damaged_file_away(node: Ocft, tmp_path: Path) -> None:
@@ -60,28 +127,8 @@ def test_status_shows_the_node_without_its_secret(node: Ocft) -> None:
     assert status["channel"] == "local"
     assert "secret" not in status
     assert status["node_id"] in node("info").out
-
-
-def test_export_holds_what_show_secret_says(node: Ocft) -> None:
-    address = parse_peer_uri(node("export").out)
-    assert address.secret == node("show-secret").out.strip()
-    assert address.node_id == node("status", "--json").lines[0]["node_id"]
-    assert node("export", "--json").lines[0]["uri"] == node("export").out.strip()
-    assert node("show-secret", "--json").lines[0]["secret"] == address.secret
-
-
-def test_verify_tells_right_from_wrong(node: Ocft, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = node("show-secret").out.strip()
-    assert node("verify", secret).status == 0
-    assert node("verify", "-", stdin=secret + "\n").status == 0
-    assert node("verify", "-", "--json", stdin=secret).lines == [
-        {"result": "verify", "is_valid": True}
-    ]
-    assert node("verify", "wrong").status == 4
-    assert node("verify", "-wrong").status == 4  # secrets may begin with a dash
-    assert node("verify").status == 1
-    monkeypatch.setenv("OCFT_SECRET", secret)
-    assert node("verify").status == 0
+    assert status["fingerprint"] in node("status").out
+    assert re.fullmatch("([a-z2-7]{4}-){4}[a-z2-7]{4}", status["fingerprint"])
 
 
 @pytest.mark.parametrize(

@@ -1,65 +1,46 @@
 """`ocft.cli.peers`: commands about trusted peers."""
 
 import time
+from pathlib import Path
 
 import pytest
 
+from ocft.crypto import format_fingerprint
 from ocft.ids import NodeId
+from ocft.storage import (
+    Database,
+    NodeStore,
+    PeerStore,
+    SessionStore,
+    load_or_make_identity,
+)
 from ocft.wire import PeerAddress, format_peer_uri
-from tests.cli.conftest import Ocft
+from tests.cli.conftest import FakeKeyring, Ocft
 
 URI = format_peer_uri(PeerAddress(NodeId("ocft_x"), "secret-of-x"))
+FINGERPRINT = bytes(range(32))
+
+
+@pytest.fixture
+def database(node: Ocft, tmp_path: Path) -> Database:
+    """The node's database, for what only a handshake puts there."""
+    return Database(tmp_path / "home" / "state" / "journal.db")
+
+
+def add_session(node: Ocft, database: Database) -> None:
+    identity = load_or_make_identity(database.path.parent / "identity")
+    SessionStore(database, identity.storage_key()).add(
+        NodeId("ocft_x"),
+        bytes(32),
+        is_initiator=True,
+        established_at=time.time(),
+        expires_at=None,
+    )
 
 
 def peers(node: Ocft) -> list[dict[str, object]]:
     listed: list[dict[str, object]] = node("list-peers", "--json").lines[0]["peers"]
     return listed
-
-
-@pytest.mark.parametrize("way", ["argument", "stdin", "environment"])
-def test_an_address_is_imported_from_anywhere(
-    node: Ocft, monkeypatch: pytest.MonkeyPatch, way: str
-) -> None:
-    match way:
-        case "argument":
-            done = node("import", URI, "-n", "x")
-        case "stdin":
-            done = node("import", "-", "--name", "x", stdin=URI + "\n")
-        case _:
-            monkeypatch.setenv("OCFT_PEER_URI", URI)
-            done = node("import", "-n", "x")
-    assert done.status == 0
-    assert [(peer["id"], peer["name"]) for peer in peers(node)] == [("ocft_x", "x")]
-
-
-def test_a_peer_is_added_with_all_its_details(node: Ocft) -> None:
-    done = node(
-        "add-peer", "ocft_x", "-", "-n", "x", "-t", "2", "--address", "U0123", stdin="secret"
-    )
-    assert done.status == 0
-    (peer,) = peers(node)
-    assert peer["address"] == "U0123"
-    expires_at = peer["expires_at"]
-    assert isinstance(expires_at, float)
-    assert abs(expires_at - time.time() - 7200) < 60
-    assert peer["is_expired"] is False
-
-
-def test_a_peer_is_not_replaced_unasked(node: Ocft) -> None:
-    node("import", URI)
-    assert node("import", URI).status == 1
-    assert node("remove-peer", "ocft_x").status == 0
-    assert node("import", URI).status == 0
-
-
-def test_this_node_is_no_peer_of_its_own(node: Ocft) -> None:
-    assert node("import", node("export").out.strip()).status == 1
-
-
-@pytest.mark.parametrize("uri", ["", "ocft://", "ocft://%%%", "http://x", URI[:-5]])
-def test_a_damaged_address_is_refused(node: Ocft, uri: str) -> None:
-    assert node("import", uri).status == 1
-    assert peers(node) == []
 
 
 @pytest.mark.parametrize("identity", ["*", ".*", "ocft_%", "OCFT_X"], ids=lambda i: f"G4-{i}")
@@ -68,25 +49,6 @@ def test_an_id_is_no_pattern(node: Ocft, identity: str) -> None:
     assert node("add-peer", identity, "secret").status == 0
     assert node("remove-peer", identity).status == 0
     assert [peer["id"] for peer in peers(node)] == ["ocft_x"]
-
-
-@pytest.mark.parametrize(
-    "identity", ["", "a\x1b[1A", "a\u202eb", "x" * 300], ids=lambda i: f"G4-{i!r:.9}"
-)
-def test_an_id_that_is_none_is_refused(node: Ocft, identity: str) -> None:
-    done = node("add-peer", identity, "secret")
-    assert done.status == 1
-    assert "\x1b" not in done.err
-
-
-@pytest.mark.parametrize("ttl", ["nan", "inf", "-1", "1e300"])
-def test_a_time_that_never_comes_is_refused(node: Ocft, ttl: str) -> None:
-    assert node("import", URI, "--ttl", ttl).status == 1
-
-
-def test_no_ttl_is_for_ever(node: Ocft) -> None:
-    node("import", URI, "--ttl", "0")
-    assert peers(node)[0]["expires_at"] is None
 
 
 def test_trust_is_extended_from_its_expiry(node: Ocft) -> None:
@@ -112,3 +74,117 @@ def test_list_and_its_alias_are_a_table(node: Ocft) -> None:
         "NAME  ID      TRUSTED",
         "x     ocft_x  for ever",
     ]
+
+
+def test_the_group_lists_when_nothing_else_is_said(node: Ocft) -> None:
+    node("import", URI, "-n", "x")
+    assert node("peers").out == node("peers", "list").out == node("list-peers").out
+    assert node("peers", "--json").lines == node("--json", "list-peers").lines
+    assert node("peers", "nonsense").status == 1
+
+
+def test_show_says_all_but_the_secret(node: Ocft, database: Database) -> None:
+    node("import", URI, "-n", "x")
+    shown = node("peers", "show", "x")
+    assert "Fingerprint: not known yet" in shown.out
+    assert "Wire:        not known yet" in shown.out
+    assert "never" in shown.out
+    assert "wait for you" in shown.out
+    assert "secret-of-x" not in shown.out
+    with database:
+        PeerStore(database).change("x", fingerprint=FINGERPRINT, address="U1", auto_accept=True)
+        NodeStore(database).learn(NodeId("ocft_x"), wire="2", last_seen=1.8e9)
+        add_session(node, database)
+    (line,) = node("peers", "show", "ocft_x", "--json").lines
+    assert line["wire"] == "2"
+    assert line["is_sealed"] is True
+    assert line["last_seen"] == 1.8e9
+    assert line["sessions"] == 1
+    assert line["peer"]["fingerprint"] == format_fingerprint(FINGERPRINT)
+    shown = node("peers", "show", "x")
+    assert "sealed" in shown.out
+    assert format_fingerprint(FINGERPRINT) in shown.out
+    assert "taken without asking" in shown.out
+
+
+def test_a_peer_gets_another_name(node: Ocft) -> None:
+    node("import", URI, "-n", "x")
+    node("add-peer", "ocft_y", "secret", "-n", "y")
+    assert node("peers", "rename", "x", "z").status == 0
+    assert [peer["name"] for peer in peers(node)] == ["z", "y"]
+    assert node("peers", "rename", "z", "y").status == 1  # taken
+    assert node("peers", "rename", "z", "\x1b").status == 1
+
+
+def test_limits_are_set_one_by_one_and_taken_back(node: Ocft) -> None:
+    node("import", URI, "-n", "x")
+    done = node("peers", "limit", "x", "--auto-accept", "--max-size", "10MB", "--per-day", "1GB")
+    assert done.status == 0
+    assert "files of up to 10.0 MB, 1.0 GB a day" in done.err
+    assert node("peers", "limit", "x", "--no-wire-1", "--json").lines[0]["result"] == "peers limit"
+    (peer,) = peers(node)
+    assert peer["may_send"] is True
+    assert peer["auto_accept"] is True
+    assert peer["max_file_size"] == 10 * 1024**2
+    assert peer["bytes_per_day"] == 1024**3
+    assert peer["allows_wire_1"] is False
+    node("peers", "limit", "x", "--no-send", "--ask", "--max-size", "none", "--per-day", "None")
+    (peer,) = peers(node)
+    assert (peer["may_send"], peer["auto_accept"]) == (False, False)
+    assert (peer["max_file_size"], peer["bytes_per_day"]) == (None, None)
+    assert "refused" in node("peers", "show", "x").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [([], 1), (["--max-size", "much"], 1), (["--per-day", "0"], 1), (["--no-send"], 4)],
+)
+def test_a_limit_that_is_none_changes_nothing(
+    node: Ocft, arguments: list[str], status: int
+) -> None:
+    node("import", URI, "-n", "x")
+    before = peers(node)
+    assert node("peers", "limit", "x" if status == 1 else "y", *arguments).status == status
+    assert peers(node) == before
+
+
+@pytest.mark.parametrize("command", [["peers", "revoke"], ["remove-peer"]])
+def test_a_revoked_peers_keys_are_forgotten(
+    node: Ocft, database: Database, command: list[str]
+) -> None:
+    node("import", URI, "-n", "x")
+    with database:
+        NodeStore(database).learn(NodeId("ocft_x"), wire="2")
+        add_session(node, database)
+        (line,) = node("peers", "show", "x", "--json").lines
+        assert line["sessions"] == 1
+        done = node(*command, "x", "--json")
+        assert (done.status, done.lines[0]["result"]) == (0, " ".join(command))
+        assert PeerStore(database).all() == []
+        assert NodeStore(database).find(NodeId("ocft_x")) is None
+        assert not database.query("SELECT * FROM sessions")
+
+
+def test_revoking_who_proved_our_secret_says_that_it_can_come_back(
+    node: Ocft, database: Database
+) -> None:
+    node("import", URI, "-n", "x")
+    NodeStore(database).learn(NodeId("ocft_x"), secret_tag=bytes(16))
+    assert "ocft rotate-secret" in node("peers", "revoke", "x").err
+    node("import", URI, "-n", "x")
+    assert "ocft rotate-secret" not in node("peers", "revoke", "x").err
+
+
+def test_a_peer_is_revoked_while_the_keyring_is_locked(ocft: Ocft, keyring: FakeKeyring) -> None:
+    ocft("init", "--keyring")
+    ocft("import", URI, "-n", "x")
+    keyring.is_locked = True
+    assert ocft("status").status == 1
+    assert ocft("peers", "revoke", "x").status == 0
+
+
+def test_trust_beyond_the_calendar_can_still_be_shown(node: Ocft) -> None:
+    node("import", URI, "-n", "x")
+    for _ in range(10):
+        assert node("extend-peer", "x", "8000000").status == 0
+    assert node("list-peers").status == node("doctor").status == 0

@@ -13,6 +13,7 @@ from ocft.events import (
     Event,
     OfferReceived,
     OfferSent,
+    PeerPaired,
     TransferAccepted,
     TransferCancelled,
     TransferCompleted,
@@ -21,6 +22,7 @@ from ocft.events import (
     TransferRejected,
     TransferResumed,
     TransferStarted,
+    TrustRequested,
 )
 from ocft.ids import NodeId, TransferId
 from ocft.transfers import Direction, TransferInfo, TransferState
@@ -79,6 +81,25 @@ def test_a_sent_file_writes_no_data(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert out == ""
     assert "Sent report.pdf (2.0 KB) to alice" in err
+
+
+def test_what_is_about_trust_is_told_without_a_transfer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    about: Any = {"transfer_id": TransferId(""), "peer_id": NodeId("ocft_\x1bnew")}
+    asked = TrustRequested(**about, author="\x1b", fingerprint="aaaa-bbbb")
+    paired = PeerPaired(**about, peer_name="\x1bcarol", fingerprint="cccc-dddd")
+    report([asked, paired], None)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "\x1b" not in err
+    assert "asks to be trusted. Fingerprint: aaaa-bbbb. See: ocft requests" in err
+    assert "carol. Fingerprint: cccc-dddd" in err
+
+
+def test_several_files_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    report(STORY, replace(INFO, file_count=3))
+    assert "report.pdf (3 files, 2.0 KB)" in capsys.readouterr().err
 
 
 def test_quiet_writes_only_the_path(capsys: pytest.CaptureFixture[str]) -> None:

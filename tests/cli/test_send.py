@@ -1,10 +1,13 @@
 """`ocft.cli.send`: what is recorded, and what is not. The way of a file: tests/e2e/test_cli.py."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from ocft.ids import NodeId
+from ocft.storage import Database, NodeStore
 from tests.cli.conftest import Ocft
 
 
@@ -25,9 +28,31 @@ def test_no_wait_writes_the_ids_of_what_was_recorded(sender: Ocft, tmp_path: Pat
     done = sender("send", str(tmp_path / "a"), str(tmp_path / "b"), "--to", "bob", "--no-wait")
     assert done.status == 0
     assert done.out.split() == [info["id"] for info in recorded(sender)]
-    assert [info["filename"] for info in recorded(sender)] == ["a", "b"]
+    assert [info["file_count"] for info in recorded(sender)] == [2]
     done = sender("send", str(tmp_path / "a"), "--to", "ocft_bob", "--no-wait", "--json")
-    assert done.lines == [{"result": "send", "transfers": [{"id": recorded(sender)[2]["id"]}]}]
+    assert done.lines == [{"result": "send", "transfers": [{"id": recorded(sender)[1]["id"]}]}]
+
+
+def test_a_1_0_peer_gets_each_file_by_itself(sender: Ocft, tmp_path: Path) -> None:
+    with Database(tmp_path / "home" / "state" / "journal.db") as database:
+        NodeStore(database).learn(NodeId("ocft_bob"), wire="1.0", wire_learned_at=time.time())
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    sender("send", str(tmp_path / "a"), str(tmp_path / "b"), "--to", "bob", "--no-wait")
+    assert [info["filename"] for info in recorded(sender)] == ["a", "b"]
+
+
+def test_a_folder_is_one_transfer_and_what_is_no_file_is_said(sender: Ocft, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / name).write_text(name)
+    os.mkfifo(folder / "pipe")
+    done = sender("send", str(folder), "--to", "bob", "--no-wait")
+    assert done.status == 0
+    assert "pipe" in done.err
+    assert [info["file_count"] for info in recorded(sender)] == [2]
+    assert "(2 files)" in sender("transfers").out
 
 
 def test_one_wrong_name_records_nothing(sender: Ocft, tmp_path: Path) -> None:
@@ -48,7 +73,7 @@ def test_a_file_may_be_called_anything(
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_text("content")
     assert sender("send", "--to", "bob", "--no-wait", "--", name).status == 0
-    assert [info["filename"] for info in recorded(sender)] == [name]
+    assert [info["local_path"] for info in recorded(sender)] == [str(tmp_path / name)]
 
 
 def test_a_name_that_is_no_utf_8_is_sent_and_shown(sender: Ocft, tmp_path: Path) -> None:
@@ -81,12 +106,12 @@ def test_a_dash_needs_no_dashes_before_it(
         (["{file}", "--to", "bob", "--timeout", "nan"], 1, "CONFIG"),
         (["{file}", "--to", "bob", "--timeout", "0.2"], 5, "TRANSFER_TIMEOUT"),
         (["/dev/null", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
-        (["/", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
+        (["/", "--to", "bob"], 1, "CONFIG"),
         (["", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
     ],
     ids=[
         *["unknown", "G4-star", "G4-case", "G4-empty", "expired", "channel"],
-        *["zero", "nan", "time-out", "device", "folder", "empty"],
+        *["zero", "nan", "time-out", "device", "root", "empty"],
     ],
 )
 def test_what_cannot_be_sent_is_a_stated_error(  # noqa: PLR0917 - three fixtures, three values

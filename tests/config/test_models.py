@@ -1,6 +1,7 @@
 """`ocft.config.models`: what may be in the config file."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,14 @@ def test_an_unknown_setting_is_named_with_those_that_exist() -> None:
         ("max_file_size", 2**63),
         ("max_file_size", "100MB"),
         ("max_file_size", True),
+        ("previous_secret", ""),
+        ("previous_secret", "x" * 1025),
+        ("previous_secret_until", "2026-11-21T02:11:28"),
+        ("allow_wire_1", "no"),
+        ("keyring", None),
+        ("node_name", ""),
+        ("node_name", "a\x1b[1A"),
+        ("node_name", "x" * 65),
         ("auto_accept", "yes"),
         ("auto_accept", 1),
         ("channel", ""),
@@ -124,6 +133,17 @@ def test_a_secret_is_in_no_repr_error_or_cause(wrong: object) -> None:
     error = caught.value
     assert SECRET not in f"{error!r} {error} {error.__cause__!r}"
     assert error.__suppress_context__  # tracebacks leave out the error that knows it
+
+
+def test_the_former_secret_counts_until_its_moment() -> None:
+    until = datetime(2026, 11, 22, tzinfo=UTC)
+    config = parse(previous_secret="former", previous_secret_until=until.isoformat())
+    assert config.secrets_at(until.timestamp() - 1) == (SECRET, "former")
+    assert config.secrets_at(until.timestamp()) == (SECRET,)
+    assert parse().secrets_at(0.0) == (SECRET,)
+    assert parse(previous_secret="former").secrets_at(0.0) == (SECRET,)
+    assert "former" not in repr(config)
+    assert Config.parse(config.model_dump_json(), "x") == config
 
 
 def test_changing_a_setting_leaves_the_others() -> None:

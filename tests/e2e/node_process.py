@@ -30,6 +30,7 @@ async def _run(name: str, peer: str, folder: Path, source: Path | None) -> None:
 
     channel = await open_local(name, {"spool": str(folder / "spool")})
     manager = TransferManager(
+        wires=("1.0",),
         bot_id=name,
         secret=SECRETS[name],
         download_dir=folder / name,

@@ -18,7 +18,7 @@ _NAMES = "ocft/storage/names.py"
 
 _PUMP = "ocft/runtime/pump.py"
 _RECEIVING = "ocft/runtime/wire1/receiving.py"
-_LAUNCH = "ocft/runtime/launch.py"
+_LAUNCH = "ocft/runtime/wire1/launch.py"
 _ENGINE = "ocft/runtime/engine.py"
 _INBOX = "ocft/runtime/inbox.py"
 _OUTBOX = "ocft/runtime/outbox.py"
@@ -129,7 +129,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "the peer loses patience never",
-        _MACHINE,
+        "ocft/protocol/machine.py",
         "        return now >= min(self._idle_at, self._total_at)",
         "        return now >= self._total_at",
         (_TEST_SENDER, _TEST_RECEIVER),
@@ -222,7 +222,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "an error quotes the peer's value",
-        _CODEC,
+        "ocft/wire/models.py",
         """    return f"{place}: {first['msg']}\"""",
         '    return f"{place}: {error}"',
         (_TEST_CODEC,),
@@ -361,15 +361,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the word of a text about its sender is believed",
         _INBOX,
-        'return None if author == known_as else "wrong-author"',
-        "return None",
+        "        if author != known_as:",
+        "        if not author:",
         (_TEST_INBOX,),
     ),
     Fault(
         "another peer may speak for a transfer",
         _INBOX,
-        "record.info.peer_id != message.sender or ",
-        "",
+        "            record.info.peer_id != message.sender\n            or ",
+        "            ",
         (_TEST_INBOX,),
     ),
     Fault(

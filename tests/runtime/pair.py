@@ -28,6 +28,7 @@ def make_manager(name: str, channel: Channel, folder: Path, **options: Any) -> T
     options.setdefault("secret", f"secret-of-{name}")
     options.setdefault("download_dir", folder / name)
     options.setdefault("chunk_size", 1024)
+    options.setdefault("wires", ("1.0",))
     return TransferManager(bot_id=name, channel=channel, wall_clock=wall_clock, **options)
 
 
@@ -58,6 +59,7 @@ class Peer:
         self.heard: list[Message] = []
         self.events: list[Event] = []
         options.setdefault("trusted_peers", [TrustedPeer(id="alice", secret="secret-of-alice")])
+        options.setdefault("wires", ("1.0",))
         self.folder = folder / "bob"
         self.bob = TransferManager(
             bot_id="bob",
@@ -70,7 +72,7 @@ class Peer:
         self._stream = asyncio.create_task(self._listen())
 
     async def _hear(self, to: str, text: str) -> None:
-        self.heard.extend(decode(text))
+        self.heard.extend(one for one in decode(text) if isinstance(one, Message))
 
     async def _listen(self) -> None:
         async for event in self.bob.events():

@@ -15,7 +15,7 @@ TRUSTED = TrustedPeer(id="alice", secret="x")
 
 def make_admission(folder: Path, *, auto_accept: bool = False) -> Admission:
     return Admission(
-        secret="secret-of-bob",
+        secrets=lambda _: ("secret-of-bob",),
         auto_accept=auto_accept,
         max_file_size=1 << 20,
         download_dir=folder,
@@ -37,7 +37,7 @@ def test_trust_alone_is_asked_about_unless_auto_accept_is_on(tmp_path: Path) -> 
 
 def test_an_empty_secret_of_ours_matches_nothing(tmp_path: Path) -> None:
     admission = Admission(
-        secret="",
+        secrets=lambda _: (),
         auto_accept=False,
         max_file_size=1 << 20,
         download_dir=tmp_path,

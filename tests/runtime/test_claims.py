@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from ocft import TransferState
-from ocft.runtime import outgoing_record
+from ocft.runtime import outgoing_files
 from ocft.storage import Database, Journal, RequestKind
 from ocft.testing import run
 from tests.runtime.pair import BOB, DATA, two_managers, wall_clock, write_source
@@ -14,12 +14,12 @@ def test_a_transfer_that_another_process_records_is_sent(tmp_path: Path) -> None
     async def main() -> None:
         async with two_managers(tmp_path, alice={"shares_journal": True}) as (alice, _):
             with Database(tmp_path / "alice" / ".ocft" / "journal.db") as database:
-                record = await outgoing_record(
-                    BOB, write_source(tmp_path), channel="memory", wall_clock=wall_clock
+                outgoing = await outgoing_files(
+                    BOB, [write_source(tmp_path)], channel="memory", wall_clock=wall_clock
                 )
-                Journal(database).add(record)
+                outgoing.add_to(Journal(database))
             await asyncio.sleep(1)
-            await alice.wait(record.info.id)
+            await alice.wait(outgoing.record.info.id)
 
     run(main())
     assert (tmp_path / "bob" / "report.bin").read_bytes() == DATA

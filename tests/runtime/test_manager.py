@@ -30,7 +30,7 @@ from ocft.errors import (
     WrongStateError,
 )
 from ocft.testing import run
-from ocft.wire import Accept, Offer, decode
+from ocft.wire import Accept, Message, Offer, decode
 from tests.runtime.pair import DATA, EPOCH, make_manager, two_managers, write_source
 
 
@@ -305,6 +305,7 @@ def test_the_secret_in_an_offer_ends_with_its_ttl(tmp_path: Path) -> None:
             texts.append(text)
 
         manager = TransferManager(
+            wires=("1.0",),
             bot_id="alice",
             secret="secret-of-alice",
             download_dir=tmp_path,
@@ -317,6 +318,7 @@ def test_the_secret_in_an_offer_ends_with_its_ttl(tmp_path: Path) -> None:
             await manager.send_file("bob", write_source(tmp_path))
             await asyncio.sleep(0.01)
             (message,) = decode(texts[0])
+            assert isinstance(message, Message)
             assert isinstance(message.payload, Offer)
             assert message.payload.secret == "secret-of-bob"
             assert message.payload.secret_ttl == (EPOCH + 7200) * 1000
@@ -348,6 +350,7 @@ def test_chunks_fit_the_channel(tmp_path: Path) -> None:
 
         limits = ChannelLimits(max_text=2000)
         alice = TransferManager(
+            wires=("1.0",),
             bot_id="alice",
             download_dir=tmp_path / "alice",
             send=send,
@@ -355,7 +358,11 @@ def test_chunks_fit_the_channel(tmp_path: Path) -> None:
             trusted_peers=[TrustedPeer(id="bob", secret="secret-of-bob")],
         )
         bob = TransferManager(
-            bot_id="bob", secret="secret-of-bob", download_dir=tmp_path / "bob", send=answer
+            wires=("1.0",),
+            bot_id="bob",
+            secret="secret-of-bob",
+            download_dir=tmp_path / "bob",
+            send=answer,
         )
         async with alice, bob:
             await alice.wait(await alice.send_file("bob", write_source(tmp_path)))
@@ -471,13 +478,18 @@ def test_a_send_function_that_fails_costs_time_not_the_transfer(tmp_path: Path) 
             await alice.handle_message("bob", text)
 
         alice = TransferManager(
+            wires=("1.0",),
             bot_id="alice",
             download_dir=tmp_path / "alice",
             send=send,
             trusted_peers=[TrustedPeer(id="bob", secret="secret-of-bob")],
         )
         bob = TransferManager(
-            bot_id="bob", secret="secret-of-bob", download_dir=tmp_path / "bob", send=answer
+            wires=("1.0",),
+            bot_id="bob",
+            secret="secret-of-bob",
+            download_dir=tmp_path / "bob",
+            send=answer,
         )
         async with alice, bob:
             await alice.wait(await alice.send_file("bob", write_source(tmp_path)))
@@ -494,17 +506,22 @@ def test_the_accept_of_a_sender_of_ours_says_that_chunks_are_kept(tmp_path: Path
             await bob.handle_message("alice", text)
 
         async def answer(to: str, text: str) -> None:
-            heard.extend(message.payload for message in decode(text))
+            heard.extend(one.payload for one in decode(text) if isinstance(one, Message))
             await alice.handle_message("bob", text)
 
         alice = TransferManager(
+            wires=("1.0",),
             bot_id="alice",
             download_dir=tmp_path / "alice",
             send=send,
             trusted_peers=[TrustedPeer(id="bob", secret="secret-of-bob")],
         )
         bob = TransferManager(
-            bot_id="bob", secret="secret-of-bob", download_dir=tmp_path / "bob", send=answer
+            wires=("1.0",),
+            bot_id="bob",
+            secret="secret-of-bob",
+            download_dir=tmp_path / "bob",
+            send=answer,
         )
         async with alice, bob:
             await alice.wait(await alice.send_file("bob", write_source(tmp_path)))
@@ -531,6 +548,7 @@ def test_a_channel_that_hangs_does_not_outlast_the_patience(tmp_path: Path) -> N
             await asyncio.Event().wait()
 
         manager = TransferManager(
+            wires=("1.0",),
             bot_id="alice",
             download_dir=tmp_path,
             send=hang,

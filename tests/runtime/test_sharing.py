@@ -12,7 +12,7 @@ from ocft.channels import open_local
 from ocft.errors import ChannelHeldError, TransferTimeoutError
 from ocft.events import Event
 from ocft.ids import NodeId, TransferId
-from ocft.runtime import TransferManager, outgoing_record
+from ocft.runtime import TransferManager, outgoing_files
 from ocft.runtime.sharing import Sharing
 from ocft.storage import ChannelLock, Database, Journal, Request, RequestKind
 
@@ -32,6 +32,7 @@ class Process:
         async def open_manager(sends_only: bool) -> AsyncGenerator[TransferManager, None]:  # noqa: FBT001 - as OpenManager says
             async with await open_local(node_id, {"spool": str(folder / "spool")}) as channel:
                 manager = TransferManager(
+                    wires=("1.0",),
                     bot_id=node_id,
                     secret="secret",
                     download_dir=self.home / "in",
@@ -53,9 +54,11 @@ class Process:
 
     async def record(self, path: Path) -> TransferId:
         path.write_text("content")
-        record = await outgoing_record(NodeId("bob"), path, channel="local", wall_clock=time.time)
-        self.journal.add(record)
-        return record.info.id
+        outgoing = await outgoing_files(
+            NodeId("bob"), [path], channel="local", wall_clock=time.time
+        )
+        outgoing.add_to(self.journal)
+        return outgoing.record.info.id
 
     def close(self) -> None:
         self.journal.database.close()

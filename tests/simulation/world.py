@@ -24,6 +24,7 @@ from tests.simulation.disk import Machine, current_machine, power_cut, run_on
 
 EPOCH = 1_800_000_000.0
 _SECRETS = {"alice": "secret-of-alice", "bob": "secret-of-bob"}
+_LIMITS = ChannelLimits(max_text=100_000)
 PATIENCE = Patience(decision=1800.0, idle=900.0)
 
 
@@ -42,10 +43,12 @@ class Link:
 
     Args:
         keeps_texts: Whether texts wait for a node that is down, as a chat with history does.
+        limits: What one text may be, and how often texts may go.
     """
 
-    def __init__(self, *, keeps_texts: bool) -> None:
+    def __init__(self, *, keeps_texts: bool, limits: ChannelLimits = _LIMITS) -> None:
         self.keeps_texts = keeps_texts
+        self.limits = limits
         self.waiting: dict[str, deque[IncomingText]] = {}
         self.arrived: dict[str, asyncio.Event] = {}
         self.is_up: dict[str, bool] = {}
@@ -57,6 +60,13 @@ class Link:
         self.is_up[node] = True
         return LinkEnd(self, node)
 
+    def put(self, author: str, to: str, text: str) -> None:
+        """Bring a text to a node, if it is there or texts wait for it."""
+        if self.is_up.get(to, False) or self.keeps_texts:
+            self.waiting.setdefault(to, deque()).append(IncomingText(author, text))
+            if to in self.arrived:
+                self.arrived[to].set()
+
     def go_down(self, node: str) -> None:
         self.is_up[node] = False
         if not self.keeps_texts:
@@ -67,18 +77,15 @@ class LinkEnd(Channel):
     """One node's end of the link; texts are forgotten when the next one is asked for."""
 
     name = "link"
-    limits = ChannelLimits(max_text=100_000)
 
     def __init__(self, link: Link, node: str) -> None:
+        self.limits = link.limits
         self._link = link
         self._node = node
         self._is_closed = False
 
     async def send(self, to: str, text: str) -> None:
-        if self._link.is_up.get(to, False) or self._link.keeps_texts:
-            self._link.waiting.setdefault(to, deque()).append(IncomingText(self._node, text))
-            if to in self._link.arrived:
-                self._link.arrived[to].set()
+        self._link.put(self._node, to, text)
 
     async def texts(self) -> AsyncGenerator[IncomingText, None]:
         waiting, arrived = self._link.waiting[self._node], self._link.arrived[self._node]
@@ -119,13 +126,21 @@ class OurNode:
         if self.machine.died_at is not None:
             self.absences.append((EPOCH + self.machine.died_at, wall_clock()))
         self.machine = Machine(self.name, self.chance, space=self.machine.space)
-        self.channel = FaultyChannel(link.end(self.name), seed=self.chance, faults=faults)
+        self.channel = self._open_channel(link, faults)
         contextvars.copy_context().run(self._start)
+
+    def _open_channel(self, link: Link, faults: Faults) -> Channel:
+        return FaultyChannel(link.end(self.name), seed=self.chance, faults=faults)
 
     def _start(self) -> None:
         run_on(self.machine)
+        self.manager = self._make_manager()
+        self.manager._start()
+
+    def _make_manager(self) -> TransferManager:
         assert self.channel is not None
-        self.manager = TransferManager(
+        manager = TransferManager(
+            wires=("1.0",),
             bot_id=self.name,
             secret=_SECRETS[self.name],
             download_dir=self.home,
@@ -136,8 +151,8 @@ class OurNode:
             wall_clock=wall_clock,
         )
         for name in ("chunk-sent", "chunk-received"):
-            self.manager.on(name, self.events.append)
-        self.manager._start()
+            manager.on(name, self.events.append)
+        return manager
 
     def adopt(self, task: asyncio.Task[Any]) -> None:
         """Note a task of this process."""

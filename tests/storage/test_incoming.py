@@ -9,7 +9,15 @@ import pytest
 
 from ocft.errors import DigestMismatchError, StorageError
 from ocft.ids import TransferId
-from ocft.storage import Database, IncomingFile, Journal, StoredPiece, TransferRecord, hand_over
+from ocft.storage import (
+    Database,
+    IncomingFile,
+    Journal,
+    StoredPiece,
+    TransferRecord,
+    hand_over,
+    remove_orphans,
+)
 from ocft.wire import digest_of
 
 MakeRecord = Callable[..., TransferRecord]
@@ -96,7 +104,7 @@ def test_a_synced_piece_is_on_the_disk_before_the_journal_says_so(
     _store(incoming, 0, 1)
     seen: list[object] = []
     monkeypatch.setattr(
-        "ocft.storage.partial._sync", lambda _: seen.append(("fsync", journal.synced(ID)))
+        "ocft.storage.partial.sync_descriptor", lambda _: seen.append(("fsync", journal.synced(ID)))
     )
     monkeypatch.setattr(Database, "checkpoint", lambda _: seen.append(("log", journal.synced(ID))))
     _sync(incoming)
@@ -500,3 +508,17 @@ def test_handing_over_nothing_is_fine(
     hand_over(journal, parts, ID, TransferId("xfer_2"))
     with IncomingFile.open(journal, TransferId("xfer_2"), parts, 50)._part as part:
         assert part.size == 0
+
+
+def test_what_no_transfer_goes_on_with_is_removed(tmp_path: Path) -> None:
+    remove_orphans(tmp_path / "nothing", [])
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.part").touch()
+        (tmp_path / f"{name}.files" / "top").mkdir(parents=True)
+        (tmp_path / f"{name}.files" / "top" / "x").touch()
+    (tmp_path / "c.files").touch()
+    (tmp_path / "d.files").symlink_to(tmp_path / "b.files")
+    (tmp_path / "other").touch()
+    remove_orphans(tmp_path, [TransferId("b")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.files", "b.part", "other"]
+    assert (tmp_path / "b.files" / "top" / "x").exists()

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -327,3 +328,83 @@ def test_nothing_can_be_asked_about_an_unknown_transfer(
 ) -> None:
     with pytest.raises(UnknownTransferError):
         journal.ask(transfer_id, RequestKind.CANCEL)
+
+
+# Wire 2
+
+
+def test_synced_ranges_and_the_progress_are_one_commit(
+    journal: Journal, make_record: MakeRecord
+) -> None:
+    journal.add(make_record())
+    journal.add_synced(ONE, [(10, 20), (0, 5)], 15, 2.0)
+    journal.add_synced(ONE, [(5, 12), (30, 30 + 1)], 21, 3.0)
+    assert journal.synced(ONE) == [(0, 20), (30, 31)]
+    record = journal.get(ONE)
+    assert record is not None
+    assert (record.info.bytes_done, record.info.updated_at) == (21, 3.0)
+    journal.replace_synced(ONE, [(0, 7)], 7)
+    assert (journal.synced(ONE), _bytes_done(journal)) == ([(0, 7)], 7)
+
+
+def test_synced_ranges_of_no_transfer_are_refused(journal: Journal) -> None:
+    with pytest.raises(JournalError):
+        journal.add_synced(NOWHERE, [(0, 1)], 1, 1.0)
+
+
+def _forgotten_before(database: Database) -> dict[str, int]:
+    rows = database.query("SELECT id, forgotten_before FROM nodes")
+    return {row["id"]: row["forgotten_before"] for row in rows}
+
+
+def _offered(record: TransferRecord, at: int, **changes: Any) -> TransferRecord:
+    return replace(record, offered_at=at, info=replace(record.info, wire="2", **changes))
+
+
+def test_forgetting_remembers_how_old_a_replay_is(  # R-CTL-4
+    journal: Journal, make_record: MakeRecord
+) -> None:
+    done = TransferState.COMPLETED
+    for number, at in enumerate([500, 900, 700, 950]):
+        record = make_record(f"x{number}", state=done, updated_at=float(number))
+        journal.add(_offered(record, at))
+    journal.prune(keep=2)
+    assert _forgotten_before(journal.database) == {"alice": 900}
+    journal.remove(TransferId("x2"))
+    assert _forgotten_before(journal.database) == {"alice": 900}
+    journal.remove(TransferId("x3"))
+    assert _forgotten_before(journal.database) == {"alice": 950}
+
+
+def test_forgetting_what_is_no_incoming_offer_of_wire_2_remembers_nothing(
+    journal: Journal, make_record: MakeRecord
+) -> None:
+    journal.add(make_record("old wire"))
+    journal.add(_offered(make_record("ours"), 500, direction=Direction.SEND))
+    journal.remove(TransferId("old wire"))
+    journal.remove(TransferId("ours"))
+    journal.remove(NOWHERE)
+    assert _forgotten_before(journal.database) == {}
+    assert journal.records() == []
+
+
+def test_the_bytes_of_a_day_are_those_of_transfers_that_took_or_may_take_room(  # R-LIM-1
+    journal: Journal, make_record: MakeRecord
+) -> None:
+    def add(transfer_id: str, bytes_done: int = 0, **changes: Any) -> None:
+        record = make_record(transfer_id, content=bytes(10))
+        info = replace(record.info, started_at=100.0, bytes_done=bytes_done)
+        journal.add(replace(record, info=replace(info, **changes)))
+
+    add("pending", state=TransferState.PENDING)
+    add("done", 10, state=TransferState.COMPLETED)
+    add("failed later", 1, state=TransferState.FAILED)
+    assert journal.received_since(NodeId("alice"), 100.0) == 30
+    add("too early", started_at=99.0)
+    add("rejected", state=TransferState.REJECTED)
+    add("failed at once", state=TransferState.FAILED)
+    add("cancelled at once", state=TransferState.CANCELLED)
+    add("sent", direction=Direction.SEND)
+    add("of another", peer_id=NodeId("bob"))
+    assert journal.received_since(NodeId("alice"), 100.0) == 30
+    assert journal.received_since(NodeId("nobody"), 0.0) == 0

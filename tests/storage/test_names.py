@@ -6,7 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ocft.storage import conflict_names, safe_name
+from ocft.errors import UnsafeNameError
+from ocft.storage import check_manifest_names, conflict_names, safe_name
+from tests.storage.incoming_sets import manifest_of
 
 _TRICKY = st.sampled_from(
     [
@@ -131,3 +133,37 @@ def test_conflict_names_count_before_the_extension() -> None:
     ]
     assert list(islice(conflict_names("README"), 2)) == ["README", "README (1)"]
     assert list(islice(conflict_names("a" * 251 + ".pdf"), 2))[1] == "a" * 247 + " (1).pdf"
+
+
+def test_a_folder_is_numbered_at_its_end() -> None:
+    assert list(islice(conflict_names("photos.v2", is_folder=True), 3)) == [
+        *("photos.v2", "photos.v2 (1)", "photos.v2 (2)")
+    ]
+
+
+@pytest.mark.parametrize("name", ["a", "top/deep/er/x.tar.gz", "\u00e9/\u65e5\u672c.txt", "a b/c"])
+def test_names_of_a_set_that_are_safe_are_taken(name: str) -> None:
+    check_manifest_names(manifest_of({"other": b"", name: b""}))
+
+
+def test_a_refused_name_is_told_in_characters_that_show() -> None:
+    with pytest.raises(UnsafeNameError) as caught:
+        check_manifest_names(manifest_of({"x/\x1b[2J\u202e": b""}))
+    assert str(caught.value).isprintable()
+
+
+@given(st.lists(_NAMES, min_size=1, max_size=4))
+def test_names_of_a_set_are_taken_as_they_are_or_not_at_all(parts: list[str]) -> None:  # R-MAN-2
+    name = "/".join(parts)
+    top, *others = name.split("/")
+    is_safe = safe_name(top) == top and all(
+        part in {safe_name(part), part[:1] + safe_name(part[1:])}
+        and (safe_name(part) == part or part[:1] in {".", "-", "~"})
+        for part in others
+    )
+    try:
+        check_manifest_names(manifest_of({"first": b"", name: b""}))
+    except UnsafeNameError:
+        assert not is_safe
+    else:
+        assert is_safe

@@ -9,7 +9,7 @@ import pytest
 
 from ocft.errors import NotEnoughSpaceError, StorageError
 from ocft.storage import PartialFile, finish_publication, free_space
-from ocft.storage.partial import _sync_directory
+from ocft.storage.partial import sync_directory
 from ocft.wire import digest_of
 
 CONTENT = b"0123456789" * 100
@@ -127,7 +127,7 @@ def test_a_disk_that_refuses_a_write_is_a_typed_error(
 def test_a_failed_sync_is_never_followed_by_one_that_succeeds(
     part: PartialFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ocft.storage.partial._sync", _refuse(errno.EIO))
+    monkeypatch.setattr("ocft.storage.partial.sync_descriptor", _refuse(errno.EIO))
     with pytest.raises(StorageError):
         part.sync()
     monkeypatch.undo()
@@ -273,10 +273,26 @@ def test_a_hostile_name_lands_inside_the_folder(
     assert [path.name for path in inbox.iterdir()] == [expected]
 
 
+def test_renaming_takes_the_place_of_what_is_there(part: PartialFile, tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    part.rename(tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == CONTENT
+    assert not part.path.exists()
+    with pytest.raises(StorageError):
+        part.write(0, b"closed")
+
+
+def test_a_part_file_that_was_replaced_is_not_renamed(part: PartialFile, tmp_path: Path) -> None:
+    part.path.unlink()
+    part.path.touch()
+    with pytest.raises(StorageError, match="replaced"):
+        part.rename(tmp_path / "x")
+
+
 def test_a_folder_full_of_the_same_name_is_a_storage_error(
     part: PartialFile, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ocft.storage.partial._MAX_CONFLICTS", 3)
+    monkeypatch.setattr("ocft.storage.partial.MAX_CONFLICTS", 3)
     inbox.mkdir(parents=True)
     for name in ("x", "x (1)", "x (2)"):
         (inbox / name).touch()
@@ -336,7 +352,7 @@ def test_a_path_that_cannot_be_one_has_no_free_space() -> None:
 
 
 def test_a_folder_that_cannot_be_synced_is_left_at_that(tmp_path: Path) -> None:
-    _sync_directory(tmp_path / "nothing")
+    sync_directory(tmp_path / "nothing")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems close what fsync waits for")
@@ -344,7 +360,7 @@ def test_syncing_names_the_file_in_its_folder_once(
     part: PartialFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr("ocft.storage.partial._sync_directory", synced.append)
+    monkeypatch.setattr("ocft.storage.partial.sync_directory", synced.append)
     part.sync()
     part.sync()
     assert synced == [part.path.parent]

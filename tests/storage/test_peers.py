@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,111 @@ def test_trust_is_not_extended_by_nonsense(store: PeerStore, seconds: float) -> 
 
 def test_the_secret_does_not_show() -> None:
     assert "s3cret" not in repr(BOB)
+
+
+# What a peer may do
+
+
+FINGERPRINT = bytes(range(32))
+
+
+def test_what_a_peer_may_do_is_stored(store: PeerStore) -> None:  # R-LIM-1
+    dave = TrustedPeer(
+        id=NodeId("dave"),
+        fingerprint=FINGERPRINT,
+        may_send=False,
+        auto_accept=False,
+        max_file_size=0,
+        bytes_per_day=2**63 - 1,
+        allows_wire_1=False,
+    )
+    store.add(dave)
+    assert store.find(NodeId("dave")) == dave
+    assert store.find(BOB_ID) == BOB
+
+
+def test_a_change_touches_nothing_else(store: PeerStore) -> None:
+    changed = store.change("Bob", may_send=False, auto_accept=True, fingerprint=FINGERPRINT)
+    expected = replace(BOB, may_send=False, auto_accept=True, fingerprint=FINGERPRINT)
+    assert changed == expected == store.get("Bob")
+    assert store.change("Bob") == expected
+    assert store.change("Bob", auto_accept=None, address=None).address is None
+    assert store.find(NodeId(CAROL.id)) == CAROL
+    with pytest.raises(UnknownPeerError):
+        store.change("nobody", may_send=True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fingerprint": b"short"},
+        {"max_file_size": -1},
+        {"bytes_per_day": 2**63},
+        {"address": "\x1b[2J"},
+        {"expires_at": float("nan")},
+    ],
+)
+def test_a_change_to_nonsense_is_refused(store: PeerStore, changes: Any) -> None:
+    with pytest.raises(ConfigError):
+        store.change("Bob", **changes)
+    assert store.find(BOB_ID) == BOB
+
+
+def test_a_peer_is_called_by_its_new_name(store: PeerStore) -> None:
+    assert store.rename("Bob", "Robert") == replace(BOB, name="Robert") == store.get("Robert")
+    with pytest.raises(UnknownPeerError):
+        store.get("Bob")
+    assert store.rename("Robert", None).name is None
+    assert store.rename("ocft_bob", "Bob") == BOB
+    assert store.rename("Bob", "Bob") == BOB
+
+
+@pytest.mark.parametrize("name", ["Bob", "ocft_bob", "Gwen", "", "a\nb"])
+def test_a_name_of_another_or_of_nobody_is_refused(database: Database, name: str) -> None:
+    store = PeerStore(database, [TrustedPeer(id=NodeId("gwen"), name="Gwen")])
+    store.add(BOB)
+    store.add(CAROL)
+    with pytest.raises(ConfigError):
+        store.rename("ocft_carol", name)
+    with pytest.raises(ConfigError):
+        store.put(replace(CAROL, name=name))
+    assert store.find(NodeId(CAROL.id)) == CAROL
+
+
+def test_a_confirmed_peer_takes_the_place_of_what_was_known(store: PeerStore) -> None:
+    paired = TrustedPeer(id=BOB_ID, name="Bob", fingerprint=FINGERPRINT)
+    store.put(paired)
+    assert store.find(BOB_ID) == paired
+    new = TrustedPeer(id=NodeId("new"))
+    store.put(new)
+    assert store.find(NodeId("new")) == new
+
+
+def test_given_peers_stand_for_stored_ones_and_cannot_be_changed(database: Database) -> None:
+    PeerStore(database).add(BOB)
+    given = replace(BOB, secret="given", name="Bot")
+    store = PeerStore(database, [given])
+    store.add(CAROL)
+    assert store.find(BOB_ID) == store.get("Bot") == given
+    assert store.all() == [given, CAROL]
+    with pytest.raises(UnknownPeerError):
+        store.get("Bob")
+    for change in (
+        lambda: store.rename("Bot", "x"),
+        lambda: store.change("Bot", may_send=False),
+        lambda: store.put(BOB),
+        lambda: store.remove("Bot"),
+        lambda: store.extend("Bot", 1.0, 0.0),
+    ):
+        with pytest.raises(ConfigError, match="by the program itself"):
+            change()
+    with pytest.raises(PeerExistsError):
+        store.add(BOB)
+    assert PeerStore(database).find(BOB_ID) == BOB
+
+
+def test_given_peers_are_checked(database: Database) -> None:
+    with pytest.raises(ConfigError):
+        PeerStore(database, [replace(BOB, name="\x1b")])
+    with pytest.raises(PeerExistsError):
+        PeerStore(database, [BOB, BOB])

@@ -26,6 +26,8 @@ _FULL = TransferRecord(
         error="no",
         local_path="/srv/\udcff.txt",  # a name on disk that is no UTF-8
         is_resumable=True,
+        wire="2",
+        file_count=3,
     ),
     channel="telegram:1",
     source=SourceSnapshot(size=5, mtime_ns=1_700_000_000_123_456_789, inode=2**64 - 1, device=7),
@@ -34,6 +36,11 @@ _FULL = TransferRecord(
     sender_repeats=True,
     publishing="/srv/\udcfe.txt",
     owes_final_ack=True,
+    epoch=2**62,
+    offered_at=1_700_000_000_456,
+    manifest_size=120,
+    left_out=frozenset({2, 0}),
+    is_decided=True,
 )
 
 

@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from ocft.wire import PeerAddress, format_peer_uri, parse_peer_uri
 from tests.golden.recorded import PEER_URI, PEER_URI_CONTENT
 
 RECORDED = PeerAddress(NodeId(PEER_URI_CONTENT["nodeId"]), PEER_URI_CONTENT["secret"])
+FINGERPRINT = bytes(range(200, 232))
+FP = base64.urlsafe_b64encode(FINGERPRINT).decode().rstrip("=")
 _words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 
 
@@ -24,10 +27,51 @@ def test_the_recorded_uri_is_read_and_written_to_the_byte() -> None:
     assert format_peer_uri(RECORDED) == PEER_URI
 
 
-@given(_words, _words)
-def test_every_address_comes_back_from_its_uri(node_id: str, secret: str) -> None:
-    address = PeerAddress(NodeId(node_id), secret)
+@given(_words, _words, st.none() | st.binary(min_size=32, max_size=32))
+def test_every_address_comes_back_from_its_uri(
+    node_id: str, secret: str, fingerprint: bytes | None
+) -> None:
+    address = PeerAddress(NodeId(node_id), secret, fingerprint)
     assert parse_peer_uri(format_peer_uri(address)) == address
+
+
+def test_a_fingerprint_adds_two_fields_to_those_of_wire_1_0() -> None:
+    with_fingerprint = replace(RECORDED, fingerprint=FINGERPRINT)
+    encoded = format_peer_uri(with_fingerprint).removeprefix("ocft://")
+    content = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    assert content == PEER_URI_CONTENT | {"fp": FP, "v": 2}
+    assert list(content) == [*PEER_URI_CONTENT, "fp", "v"]
+
+
+def test_a_later_version_with_a_fingerprint_is_read() -> None:
+    uri = _uri(PEER_URI_CONTENT | {"fp": FP, "v": 3, "more": []})
+    assert parse_peer_uri(uri) == replace(RECORDED, fingerprint=FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"fp": FP}, id="no version"),
+        pytest.param({"v": 2}, id="no fingerprint"),
+        pytest.param({"fp": None, "v": 2}, id="J1-null"),
+        pytest.param({"fp": "", "v": 2}, id="empty"),
+        pytest.param({"fp": [FP], "v": 2}, id="J7-list"),
+        pytest.param({"fp": FP[:-1], "v": 2}, id="too short"),
+        pytest.param({"fp": FP + "A", "v": 2}, id="too long"),
+        pytest.param({"fp": FP + "=", "v": 2}, id="padding"),
+        pytest.param({"fp": FP[:-1] + "9", "v": 2}, id="F11-spare bits"),
+        pytest.param({"fp": " " + FP[1:], "v": 2}, id="white space"),
+        pytest.param({"fp": FP.replace("_", "/"), "v": 2}, id="standard alphabet"),
+        pytest.param({"fp": FP, "v": 1}, id="version 1"),
+        pytest.param({"fp": FP, "v": "2"}, id="J7-text"),
+        pytest.param({"fp": FP, "v": 2.0}, id="J7-float"),
+        pytest.param({"fp": FP, "v": True}, id="J7-true"),
+        pytest.param({"fp": FP, "v": None}, id="null as version"),
+    ],
+)
+def test_a_damaged_fingerprint_is_not_taken_for_none(fields: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="fingerprint"):
+        parse_peer_uri(_uri(PEER_URI_CONTENT | fields))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +81,7 @@ def test_every_address_comes_back_from_its_uri(node_id: str, secret: str) -> Non
         pytest.param(PEER_URI + "/", id="a slash that a browser added"),
         pytest.param(PEER_URI + "=", id="padding"),
         pytest.param(PEER_URI.replace("ocft://", "OCFT://"), id="upper-case scheme"),
-        pytest.param(_uri(PEER_URI_CONTENT | {"fp": "ab", "v": 2}), id="later fields"),
+        pytest.param(_uri(PEER_URI_CONTENT | {"fingers": "ab", "w": 2}), id="later fields"),
     ],
 )
 def test_a_uri_is_read_as_people_paste_it(uri: str) -> None:

@@ -22,8 +22,8 @@ from ocft.events import (
     TransferResumed,
 )
 from ocft.ids import NodeId, TransferId
-from ocft.protocol.timers import Patience
 from ocft.protocol.machine import LONGEST_WORDS
+from ocft.protocol.timers import Patience
 from ocft.protocol.wire1.machine import Wire1Machine
 from ocft.protocol.wire1.outputs import PublishFile, WriteChunk
 from ocft.protocol.wire1.states import RECEIVER, ReceiverInput

@@ -23,8 +23,8 @@ from ocft.events import (
     TransferStarted,
 )
 from ocft.ids import NodeId, TransferId
-from ocft.protocol.timers import Patience, RetransmissionTimer
 from ocft.protocol.machine import LONGEST_WORDS
+from ocft.protocol.timers import Patience, RetransmissionTimer
 from ocft.protocol.wire1.machine import Wire1Machine
 from ocft.protocol.wire1.outputs import ReadChunk
 from ocft.protocol.wire1.states import SENDER, SenderInput

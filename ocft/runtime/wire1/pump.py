@@ -14,7 +14,7 @@ from ocft.runtime.pump import FAREWELL_PATIENCE, Pump, Surroundings
 from ocft.storage import TransferRecord
 from ocft.wire import Chunk, Message, Payload, encode, make_message
 
-ChunkMachineT = TypeVar("ChunkMachineT", Sender, Receiver)
+ChunkMachineT = TypeVar("ChunkMachineT", bound=Sender | Receiver)
 
 _log = logging.getLogger(__name__)
 _MOST_WAITING = 64  # outputs; a peer that asks for more is not heard until some are done

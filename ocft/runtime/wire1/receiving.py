@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ocft.errors import OcftError, StorageError
-from ocft.protocol import Output, PublishFile, Receiver, Send, WriteChunk
+from ocft.protocol import Notify, Output, PublishFile, Receiver, Send, WriteChunk
 from ocft.ranges import RangeSet
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire1.pump import ChunkPump
@@ -135,7 +135,7 @@ class ReceivePump(ChunkPump[Receiver]):
         # Rows are written when the state changes, so a file that was just saved owes its ack.
         return replace(record, owes_final_ack=self.machine.state is TransferState.COMPLETED)
 
-    def _make_durable(self, output: Output) -> bool:
+    def _make_durable(self, output: Output | Notify) -> bool:
         if not isinstance(output, WriteChunk) or self._incoming is None:
             return False
         now = self._around.clock()

@@ -4,7 +4,7 @@ import pytest
 
 from ocft.errors import UnexpectedMessageError
 from ocft.transfers import TransferState
-from ocft.wire import FINAL_ACK, Ack, Chunk, Offer, Payload, Reject, decode
+from ocft.wire import FINAL_ACK, Ack, Chunk, Message, Offer, Payload, Reject, decode
 from tests.golden.recorded import TRANSFERS, RecordedTransfer
 from tests.protocol.wire1.driving import ReceiverDriver, SenderDriver
 
@@ -13,7 +13,8 @@ OPEN = ["wrong-secret", "no-secret"]
 
 
 def _said(transfer: RecordedTransfer, node_id: str) -> list[Payload]:
-    return [decode(text)[0].payload for text in transfer.texts_of(node_id)]
+    messages = [message for text in transfer.texts_of(node_id) for message in decode(text)]
+    return [message.payload for message in messages if isinstance(message, Message)]
 
 
 def _offer(transfer: RecordedTransfer) -> Offer:

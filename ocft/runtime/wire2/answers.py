@@ -1,0 +1,198 @@
+"""Handshakes that others begin: what each of them may cost us is bounded (R-HSK-3, R-HSK-5)."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ocft.channels import TokenBucket
+from ocft.crypto import Identity, format_fingerprint, transcript
+from ocft.errors import UnsealError
+from ocft.events import Event, TrustRequested
+from ocft.ids import NodeId, TransferId
+from ocft.protocol import Responder
+from ocft.runtime.wire2.sessions import LiveSession, Sessions
+from ocft.runtime.wire2.trust import Trust
+from ocft.wire import Finish, Hello, pack_handshake
+
+_log = logging.getLogger(__name__)
+MOST_OPEN: Final = 16
+"""Handshakes that are open at once."""
+_MOST_OPEN_OF_STRANGERS: Final = 8
+_OPEN_SECONDS: Final = 120.0
+_STRANGERS_PER_SECOND: Final = 1.0
+_STRANGERS_BURST: Final = 16
+_ANSWER_PAUSE: Final = 1.0
+_MOST_WRONG_PROOFS: Final = 8
+_PROOF_SECONDS: Final = 3600.0
+
+
+@dataclass(slots=True, eq=False)
+class _Answer:
+    """A handshake that somebody else began."""
+
+    responder: Responder
+    author: str
+    is_stranger: bool
+    since: float
+    replied_at: float
+    session: LiveSession | None = None
+    is_ok: bool = False
+    welcomed_at: float = field(default=-_ANSWER_PAUSE)
+
+
+class Answers:
+    """The handshakes that others have begun.
+
+    Args:
+        identity: Ours.
+        node_id: Our id.
+        sessions: Where root keys go.
+        trust: Who may have one.
+        send: Sends a frame to an address in the background.
+        on_session: Told about a peer's new root key.
+        clock: Seconds on the event loop's clock.
+        tell: Takes events.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        node_id: NodeId,
+        sessions: Sessions,
+        trust: Trust,
+        send: Callable[[str, bytes], None],
+        on_session: Callable[[NodeId, LiveSession], None],
+        clock: Callable[[], float],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._identity = identity
+        self._node_id = node_id
+        self._sessions = sessions
+        self._trust = trust
+        self._send = send
+        self._on_session = on_session
+        self._clock = clock
+        self._tell = tell
+        self._answers: dict[bytes, _Answer] = {}  # by what the FINISH names, the oldest first
+        self._strangers = TokenBucket(_STRANGERS_PER_SECOND, _STRANGERS_BURST)
+        self._wrong_proofs: list[float] = []
+
+    def take_hello(self, author: str, hello: Hello) -> str | None:
+        """Take in the beginning of a handshake; return why it was ignored, or None.
+
+        Raises:
+            UnsealError: It holds no identity.
+            FingerprintChangedError: The peer has another identity than the one that we know.
+        """
+        now = self._clock()
+        self._forget_old(now)
+        for answer in self._answers.values():
+            if answer.responder.hello_hash == _hash_of(hello):
+                if now - answer.replied_at >= _ANSWER_PAUSE:
+                    answer.replied_at = now
+                    self._send(author, answer.responder.reply)
+                return None
+        is_stranger = not self._trust.is_trusted(hello.sender)
+        if is_stranger:
+            if self._strangers.wait_before(now) > 0:
+                return "busy"
+            self._strangers.take(now)
+        if not self._make_room(author, is_stranger=is_stranger):
+            return "busy"
+        responder = Responder(
+            self._identity,
+            node_id=self._node_id,
+            hello=hello,
+            nonce=secrets.token_bytes(32),
+            known=self._trust.fingerprint_of(hello.sender),
+        )
+        if self._trust.nodes.find(hello.sender) is not None or not is_stranger:
+            self._trust.remember_as_wire_2(hello.sender)
+        self._answers[responder.replied] = _Answer(responder, author, is_stranger, now, now)
+        self._send(author, responder.reply)
+        return None
+
+    def take_finish(self, finish: Finish) -> str | None:
+        """Take in the end of a handshake; return why it was ignored, or None.
+
+        Raises:
+            UnsealError: A signature, a seal or a proof is wrong.
+        """
+        now = self._clock()
+        self._forget_old(now)
+        answer = self._answers.get(finish.reply)
+        if answer is None:
+            return "unknown-handshake"
+        if answer.session is None:
+            if answer.is_stranger and finish.proof is not None and self._is_guessed_at(now):
+                return "busy"
+            try:
+                self._establish(answer, finish)
+            except UnsealError:
+                if answer.is_stranger and finish.proof is not None:
+                    self._wrong_proofs.append(now)
+                raise
+        if answer.session is not None and now - answer.welcomed_at >= _ANSWER_PAUSE:
+            answer.welcomed_at = now
+            welcome = answer.responder.welcome(is_ok=answer.is_ok)
+            self._send(answer.author, answer.session.seal(welcome))
+        return None
+
+    def _establish(self, answer: _Answer, finish: Finish) -> None:
+        trust, peer_id = self._trust, answer.responder.peer_id
+        ours = trust.secrets(trust.wall_clock())
+        established = answer.responder.take_finish(finish, secrets=ours)
+        identity = established.identity
+        is_known = trust.fingerprint_of(peer_id) == identity.fingerprint
+        is_ok = established.proved_secret is not None or (is_known and trust.is_trusted(peer_id))
+        if is_ok:
+            trust.pin(peer_id, identity, established.proved_secret)
+            trust.approvals.remove(peer_id)
+            peer = trust.peer(peer_id)
+            expires_at = peer.expires_at if peer is not None else None
+            answer.session = self._sessions.add(established, expires_at=expires_at)
+            answer.is_ok = True
+            self._on_session(peer_id, answer.session)
+            return
+        _log.info("%s asks to be trusted: %s", peer_id, format_fingerprint(identity.fingerprint))
+        trust.approvals.add(peer_id, answer.author, identity.fingerprint, trust.wall_clock())
+        answer.session = LiveSession.of(peer_id, established.root, is_initiator=False)
+        self._tell(
+            TrustRequested(
+                transfer_id=TransferId(""),
+                peer_id=peer_id,
+                at=trust.wall_clock(),
+                author=answer.author,
+                fingerprint=format_fingerprint(identity.fingerprint),
+            )
+        )
+
+    def _is_guessed_at(self, now: float) -> bool:
+        self._wrong_proofs = [at for at in self._wrong_proofs if now - at < _PROOF_SECONDS]
+        return len(self._wrong_proofs) >= _MOST_WRONG_PROOFS
+
+    def _make_room(self, author: str, *, is_stranger: bool) -> bool:
+        """Keep the open handshakes within bounds: one of an author, strangers in one half."""
+        for replied, answer in list(self._answers.items()):
+            if answer.author == author:
+                del self._answers[replied]
+        strangers = [key for key, answer in self._answers.items() if answer.is_stranger]
+        if is_stranger and len(strangers) >= _MOST_OPEN_OF_STRANGERS:
+            return False
+        if len(self._answers) >= MOST_OPEN:
+            if not strangers:
+                return False
+            del self._answers[strangers[0]]
+        return True
+
+    def _forget_old(self, now: float) -> None:
+        for replied, answer in list(self._answers.items()):
+            if now - answer.since >= _OPEN_SECONDS:
+                del self._answers[replied]
+
+
+def _hash_of(hello: Hello) -> bytes:
+    return transcript("OCFT 2 hello", pack_handshake(hello))

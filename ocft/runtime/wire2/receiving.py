@@ -1,0 +1,444 @@
+"""The pump of a wire 2 transfer that comes in: it writes, syncs, records, then acknowledges."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Coroutine, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from ocft.crypto import EphemeralKey, epoch_keys
+from ocft.errors import (
+    DigestMismatchError,
+    MalformedMessageError,
+    OcftError,
+    StorageError,
+    UnexpectedMessageError,
+    UnsafeNameError,
+    WrongStateError,
+)
+from ocft.events import OfferReceived
+from ocft.protocol import (
+    FrameReceiver,
+    Notify,
+    PublishFiles,
+    ReadManifest,
+    ReceiverOutput,
+    Say,
+    SayAccept,
+    SayAck,
+    SayAgain,
+    WriteBytes,
+)
+from ocft.ranges import Range
+from ocft.runtime.pump import Surroundings
+from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
+from ocft.runtime.wire2.sessions import LiveSession
+from ocft.storage import ArrivingSet, TransferRecord, already_have, check_manifest_names
+from ocft.transfers import TransferState
+from ocft.wire import (
+    MAX_ACCEPT_RANGES,
+    Alphabet,
+    Control,
+    Manifest,
+    OfferAgain,
+    TransferAccept,
+    TransferOffer,
+    ack_header,
+    pack_ack,
+    pack_control,
+    unpack_data,
+    unpack_manifest,
+)
+
+_log = logging.getLogger(__name__)
+_MOST_UNSYNCED: Final = 64 * 1024 * 1024  # bytes; above it no frame is heard until the disk is done
+_NAMES_SHOWN: Final = 100  # of the files that an event lists
+
+
+class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
+    """One incoming wire 2 transfer.
+
+    Args:
+        machine: Its protocol side.
+        record: Its row in the journal.
+        arriving: What is being received; None after the end.
+        manifest: The files, where they are known already.
+        manifest_digest: SHA-256 of the manifest.
+        is_automatic: Whether it is accepted without asking.
+        address: The peer's address on the channel.
+        around: What all transfers share.
+        wire: What all wire 2 transfers share.
+    """
+
+    def __init__(
+        self,
+        machine: FrameReceiver,
+        record: TransferRecord,
+        arriving: ArrivingSet | None,
+        *,
+        manifest: Manifest | None,
+        manifest_digest: bytes,
+        is_automatic: bool,
+        address: str,
+        around: Surroundings,
+        wire: Wire2,
+    ) -> None:
+        super().__init__(
+            machine,
+            record,
+            manifest_digest=manifest_digest,
+            address=address,
+            around=around,
+            wire=wire,
+        )
+        self._arriving = arriving
+        self._manifest = manifest
+        self._is_automatic = is_automatic
+        self._offer: TransferOffer | None = None  # the one that is to be accepted, or was
+        self._accept: tuple[TransferAccept, LiveSession] | None = None  # of the current epoch
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._is_syncing = False
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it waits for a decision."""
+        return self.machine.state is TransferState.PENDING
+
+    @property
+    def expected_bytes(self) -> int:
+        """Bytes that are still to come."""
+        if self._arriving is None or not self.machine.is_decided:
+            return 0
+        return self.record.info.size - self.machine.bytes_done
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """The files that are offered, as soon as they are known."""
+        return self._manifest
+
+    def numbers_without(self, wanted: Collection[str]) -> list[int]:
+        """Return the numbers of the files that are not among those that are wanted.
+
+        Raises:
+            WrongStateError: The names are not known yet, or one of them is not offered.
+        """
+        if self._manifest is None:
+            raise WrongStateError("The list of files has not come yet. Try again in a moment.")
+        names = {one.name for one in self._manifest.files}
+        if unknown := sorted(set(wanted) - names):
+            raise WrongStateError(f"There is no file {unknown[0]!r} in this transfer.")
+        return [n for n, one in enumerate(self._manifest.files) if one.name not in wanted]
+
+    def accept(self, *, left_out: Iterable[int] = ()) -> None:
+        """Decide to take the files.
+
+        Args:
+            left_out: Numbers of the manifest's files that are not wanted.
+
+        Raises:
+            UnexpectedMessageError: It was decided before.
+        """
+        self.record = replace(self.record, left_out=frozenset(left_out))
+        self.machine.accept(self._around.clock())
+        self.settle()
+        if self._manifest is not None:
+            self._start(self._leave_out(self._manifest))
+
+    def reject(self, reason: str) -> None:
+        """Decide not to take the files.
+
+        Raises:
+            UnexpectedMessageError: It was decided before.
+        """
+        self.machine.reject(reason, self._around.clock())
+        self.settle()
+
+    def resume(self) -> None:
+        """Go on after a restart."""
+        self.machine.resume(self._around.clock())
+        self.settle()
+
+    async def close(self) -> None:
+        """Close the files: what is stored is kept, or forgotten if it has no future."""
+        await super().close()
+        if self._jobs:
+            await asyncio.wait(self._jobs)
+        arriving, self._arriving = self._arriving, None
+        if arriving is None:
+            return
+        try:
+            if self.machine.state.is_final and not self.machine.is_resumable:
+                await asyncio.to_thread(arriving.discard)
+            elif ranges := arriving.take_unsynced():
+                await asyncio.to_thread(arriving.sync, ranges, self._around.wall_clock())
+        except StorageError as error:
+            _log.warning("%s: not synced: %s", self.id, error)
+        finally:
+            arriving.close()
+
+    # Taking in
+
+    def _take_control(
+        self,
+        message: Control,
+        session: LiveSession,  # noqa: ARG002 - senders need it
+        now: float,
+    ) -> None:
+        if isinstance(message, TransferOffer):
+            if not self._is_same_transfer(message):
+                raise UnexpectedMessageError("an offer of other files under the same id")
+            if message.epoch > self.machine.epoch:
+                self._drop_epoch()
+                self._offer, self._accept = message, None
+        self.machine.receive(message, now)
+
+    def _is_same_transfer(self, offer: TransferOffer) -> bool:
+        """R-CTL-2: what was decided about cannot be exchanged for something else."""
+        record = self.record
+        return (
+            offer.manifest_digest == self._manifest_digest
+            and offer.manifest_size == record.manifest_size
+            and offer.size == record.info.size + record.manifest_size
+            and offer.file_count == record.info.file_count
+            and offer.offered_at == record.offered_at
+        )
+
+    def _take_body(self, number: int, body: bytes, now: float) -> None:
+        self.machine.receive_data(number, unpack_data(body), now)
+
+    def _make_durable(self, output: ReceiverOutput | Notify) -> bool:
+        if not isinstance(output, WriteBytes):
+            return False
+        arriving = self._arriving
+        if arriving is None:
+            return True
+        try:
+            arriving.write(output.offset, output.data)
+        except StorageError as error:
+            if not self.machine.state.is_final:
+                self.machine.fail(error, self._around.clock(), is_resumable=True)
+            return True
+        if not self._is_syncing:
+            self._is_syncing = True
+            self._start(self._sync())
+        return True
+
+    async def _sync(self) -> None:
+        """Bring to the disk what was written, as long as something is; then acknowledge it."""
+        arriving = self._arriving
+        try:
+            while arriving is not None and (ranges := arriving.take_unsynced()):
+                before = self.machine.bytes_done
+                try:
+                    await asyncio.to_thread(arriving.sync, ranges, self._around.wall_clock())
+                except StorageError as error:
+                    self.machine.forget(ranges)
+                    self.fail(error, is_resumable=True)
+                    return
+                self.machine.stored(ranges, self._around.clock())
+                self.settle()
+                if self.machine.bytes_done != before:
+                    self._tell_progress(self.machine.bytes_done)
+        finally:
+            self._is_syncing = False
+
+    # Carrying out
+
+    def _next_said(self, now: float) -> Say | None:
+        return self.machine.next_to_send(0, now)
+
+    async def _carry_out(self, output: ReceiverOutput) -> None:
+        match output:
+            case ReadManifest():
+                self._start(self._read_manifest())
+            case PublishFiles():
+                self._start(self._publish())
+            case _:
+                raise TypeError(f"{output} is not this pump's to carry out")
+
+    async def _say(self, said: Say) -> None:
+        match said:
+            case SayAccept():
+                await self._send_accept(said)
+            case SayAgain(epoch=epoch):
+                await self._send_control(OfferAgain(transfer_id=self.id, epoch=epoch))
+            case SayAck(number=number, ack=ack):
+                if self._epoch is None:
+                    return
+                room = self._wire.post.frame_room(Alphabet.BASE64URL)
+                await self._send_frame(
+                    ack_header(self._epoch.out_tag, number),
+                    number,
+                    pack_ack(ack, room=room),
+                    is_control=True,
+                    alphabet=Alphabet.BASE64URL,
+                )
+            case _:
+                raise TypeError(f"{said} is not this pump's to say")
+
+    async def _send_accept(self, said: SayAccept) -> None:
+        """Answer the offer; a repeat has the same keys, and is sealed with the same root key."""
+        offer = self._offer
+        if self._accept is None:
+            session = self._wire.sessions.newest(self.record.info.peer_id)
+            if session is None or offer is None or offer.epoch != said.epoch:
+                return
+            ephemeral = EphemeralKey.generate()
+            ranges, limit = _describable(self.machine.stored_ranges(), said.limit)
+            accept = TransferAccept(
+                transfer_id=self.id,
+                epoch=said.epoch,
+                ephemeral=ephemeral.public,
+                is_decided=said.is_decided,
+                limit=limit,
+                ranges=ranges,
+            )
+            exchanged = ephemeral.exchange(offer.ephemeral)
+            keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))
+            self._use(Epoch.of(said.epoch, keys, is_sender=False))
+            self._accept = accept, session
+        await self._send_control(*self._accept)
+
+    async def _read_manifest(self) -> None:
+        arriving = self._arriving
+        if arriving is None:
+            return
+        try:
+            manifest = await asyncio.to_thread(self._checked_manifest, arriving)
+        except (UnsafeNameError, MalformedMessageError, DigestMismatchError) as error:
+            if not self.machine.state.is_final:
+                self.machine.reject(str(error), self._around.clock(), code=error.code)
+                self.settle()
+            return
+        except StorageError as error:
+            self.fail(error, is_resumable=True)
+            return
+        self._manifest = manifest
+        info = replace(self.record.info, filename=name_of(manifest))
+        if len(manifest.files) == 1:
+            info = replace(info, digest=manifest.files[0].digest.hex())
+        self.record = replace(self.record, info=info)
+        self._around.journal.save(self.record)
+        not_wanted: list[Range] = []
+        if self.machine.is_decided:
+            not_wanted = await self._not_wanted(manifest, arriving)
+        offer = OfferReceived(
+            transfer_id=self.id,
+            peer_id=info.peer_id,
+            filename=info.filename,
+            size=info.size,
+            mime_type=info.mime_type,
+            is_automatic=self._is_automatic,
+            files=tuple(one.name for one in manifest.files[:_NAMES_SHOWN]),
+            file_count=len(manifest.files),
+        )
+        self.machine.manifest_known(offer, self._around.clock(), not_wanted=not_wanted)
+        self.settle()
+
+    def _checked_manifest(self, arriving: ArrivingSet) -> Manifest:
+        data = arriving.manifest_bytes()
+        if data is None:
+            raise StorageError("The manifest is not whole.")
+        manifest = unpack_manifest(data)
+        if (
+            len(manifest.files) != self.record.info.file_count
+            or manifest.content_size != self.record.info.size
+        ):
+            raise MalformedMessageError("the manifest is not the one that was offered")
+        check_manifest_names(manifest)
+        self._around.journal.save_manifest(self.id, data)
+        return manifest
+
+    async def _leave_out(self, manifest: Manifest) -> None:
+        """After the decision: say which files need not be sent."""
+        arriving = self._arriving
+        if arriving is None:
+            return
+        ranges = await self._not_wanted(manifest, arriving)
+        if ranges and not self.machine.state.is_final:
+            self.machine.stored(ranges, self._around.clock())
+        self.settle()
+
+    async def _not_wanted(self, manifest: Manifest, arriving: ArrivingSet) -> list[Range]:
+        """Return, and record, the ranges of files that are left out or there already."""
+        have = await asyncio.to_thread(already_have, manifest, self._around.download_dir)
+        left_out = self.record.left_out | have
+        if not left_out:
+            return []
+        self.record = replace(self.record, left_out=frozenset(left_out))
+        self._around.journal.save(self.record)
+        ranges = ranges_of(manifest, self.record.manifest_size, left_out)
+        await asyncio.to_thread(arriving.mark_have, ranges, self._around.wall_clock())
+        return ranges
+
+    async def _publish(self) -> None:
+        arriving, manifest = self._arriving, self._manifest
+        if arriving is None or manifest is None:
+            return
+        info = self.record.info
+        try:
+            paths = await asyncio.to_thread(
+                arriving.publish, manifest, self.record.left_out, self._around.download_dir
+            )
+        except OcftError as error:
+            self.fail(error, is_resumable=isinstance(error, StorageError))
+            return
+        path = str(_common(paths, self._around.download_dir))
+        self.record = replace(self.record, info=replace(info, local_path=path))
+        self.machine.published(path, info.digest, self._around.clock())
+        self.settle()
+        arriving.discard()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._jobs.add(task)
+        task.add_done_callback(self._note_end_of_job)
+
+    def _note_end_of_job(self, task: "asyncio.Task[None]") -> None:
+        self._jobs.discard(task)
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s: a job failed", self.id, exc_info=error)
+            if isinstance(error, OcftError):
+                self.fail(error, is_resumable=True)
+
+    def _note_done_sent(self) -> None:
+        if self.record.owes_final_ack:
+            self.record = replace(self.record, owes_final_ack=False)
+            self._around.journal.save(self.record)
+
+    def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:
+        record = super()._with_machine_facts(record)
+        # Rows are written when the state changes: files that were just saved owe their `done`.
+        return replace(record, owes_final_ack=self.machine.state is TransferState.COMPLETED)
+
+
+def name_of(manifest: Manifest) -> str:
+    """Return what files are called together: their one name or folder, or the first and more."""
+    roots = list(dict.fromkeys(one.name.split("/")[0] for one in manifest.files))
+    if len(roots) == 1:
+        return roots[0] + ("/" if "/" in manifest.files[0].name else "")
+    return f"{roots[0]} and {len(roots) - 1} more"
+
+
+def ranges_of(manifest: Manifest, manifest_size: int, numbers: Iterable[int]) -> list[Range]:
+    """Return where files are in the byte space."""
+    offsets = manifest.offsets()
+    places = (
+        (manifest_size + offsets[one], manifest_size + offsets[one] + manifest.files[one].size)
+        for one in sorted(numbers)
+    )
+    return [(first, end) for first, end in places if first < end]
+
+
+def _describable(ranges: tuple[Range, ...], limit: int) -> tuple[tuple[Range, ...], int]:
+    """Return as many ranges as an accept holds, and a limit before the others (R-ARQ-3)."""
+    if len(ranges) <= MAX_ACCEPT_RANGES:
+        return ranges, limit
+    return ranges[:MAX_ACCEPT_RANGES], min(limit, ranges[MAX_ACCEPT_RANGES][0])
+
+
+def _common(paths: list[Path], folder: Path) -> Path:
+    """Return the one file or folder, or what holds them all."""
+    return paths[0] if len(paths) == 1 else folder

@@ -1,0 +1,293 @@
+"""The pump of a wire 2 transfer that goes out: it reads the files, seals and offers them."""
+
+import asyncio
+import logging
+from typing import Final, Never
+
+from ocft.crypto import EphemeralKey, epoch_keys
+from ocft.errors import OcftError, PeerTooOldError, SourceChangedError
+from ocft.ids import NodeId
+from ocft.protocol import FrameSender, Say, SayData, SayOffer
+from ocft.runtime.pump import Surroundings
+from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
+from ocft.runtime.wire2.sessions import LiveSession
+from ocft.storage import SourceSet, TransferRecord
+from ocft.transfers import TransferState
+from ocft.wire import (
+    Alphabet,
+    Control,
+    Data,
+    TransferAccept,
+    TransferOffer,
+    data_header,
+    pack_control,
+    pack_data,
+    unpack_ack,
+)
+
+_log = logging.getLogger(__name__)
+_OFFERS_BEFORE_HANDSHAKE: Final = 4  # R-HSK-7
+_MOST_PROBES: Final = 3  # of the dense alphabet
+_LONGEST_READ: Final = 256 * 1024  # bytes that are tried to be compressed into one text
+_ACK_FLAG: Final = 2  # R-FRM-4
+
+
+class FrameSendPump(FramePump[FrameSender, Never]):
+    """One outgoing wire 2 transfer.
+
+    Args:
+        machine: Its protocol side.
+        record: Its row in the journal.
+        files: What is sent, open; None when the transfer has ended and only late messages come.
+        manifest_digest: SHA-256 of the manifest.
+        address: The peer's address on the channel.
+        around: What all transfers share.
+        wire: What all wire 2 transfers share.
+    """
+
+    def __init__(
+        self,
+        machine: FrameSender,
+        record: TransferRecord,
+        files: SourceSet | None,
+        *,
+        manifest_digest: bytes,
+        address: str,
+        around: Surroundings,
+        wire: Wire2,
+    ) -> None:
+        super().__init__(
+            machine,
+            record,
+            manifest_digest=manifest_digest,
+            address=address,
+            around=around,
+            wire=wire,
+        )
+        self._files = files
+        self._ephemeral = EphemeralKey.generate()  # of the current epoch, as these are
+        self._offer: TransferOffer | None = None
+        self._accepted: TransferAccept | None = None
+        self._stretch = 1.0  # how much more than a text's room compression lets us read
+        self._dense = _DenseProbe(wire, record.info.peer_id, record.channel)
+        self.falls_back = False
+        """Whether it ended because the peer speaks 1.0 only: it is to go on in that."""
+        self._body: bytes | None = None  # of the data frame that leaves next
+
+    def start(self, *, is_resumed: bool) -> None:
+        """Begin or go on; see `FrameSender.start`."""
+        self.machine.start(self._around.clock(), is_resumed=is_resumed)
+        self.settle()
+
+    async def run(self) -> None:
+        """Carry out until the transfer has ended, or turns out to be one for wire 1.0."""
+        try:
+            await super().run()
+        except PeerTooOldError:
+            self.falls_back = True
+
+    async def close(self) -> None:
+        """Close the files."""
+        await super().close()
+        if self._files is not None:
+            self._files.close()
+
+    def _take_control(self, message: Control, session: LiveSession, now: float) -> None:
+        if isinstance(message, TransferAccept):
+            self._take_accept(message, session)
+        self.machine.receive(message, now)
+
+    def _take_accept(self, accept: TransferAccept, session: LiveSession) -> None:
+        """Make the keys of the epoch: of the first accept only, or nonces would repeat."""
+        offer = self._offer
+        if offer is None or accept.epoch != offer.epoch or self._accepted is not None:
+            return
+        exchanged = self._ephemeral.exchange(accept.ephemeral)
+        keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))
+        self._accepted = accept
+        self._use(Epoch.of(accept.epoch, keys, is_sender=True))
+
+    def _take_body(self, number: int, body: bytes, now: float) -> None:
+        ack = unpack_ack(body)
+        self.machine.receive_ack(number, ack, now)
+        self._dense.learn(ack.heard, ack.ranges, self._around.wall_clock())
+
+    def _save_progress(self, now: float) -> None:
+        self._around.journal.save_progress(self.id, self.machine.bytes_done, now)
+
+    def _next_said(self, now: float) -> Say | None:
+        post = self._wire.post
+        alphabet = self._dense.alphabet()
+        room = post.data_room(alphabet)
+        self._body = None
+        if post.is_narrow and self._files is not None:
+            room = self._fitting(room, post.frame_room(alphabet))
+        asks = self._dense.is_probing
+        said = self.machine.next_to_send(room, now, asks_ack=asks)
+        if isinstance(said, SayData):
+            self._dense.sends(said)
+        return said
+
+    def _fitting(self, room: int, body_room: int) -> int:
+        """Return how many bytes of the next place fit one text, compressed."""
+        length = min(int(room * self._stretch), _LONGEST_READ)
+        place = self.machine.peek(length)
+        while place is not None and place[1] - place[0] > room:
+            try:
+                data = self._files_or_fail().read(place[0], place[1] - place[0])
+            except OcftError:
+                return room  # the frame itself meets it again, and deals with it
+            body = pack_data(Data(place[0], data), compress=True)
+            if len(body) <= body_room:
+                self._stretch = min(self._stretch * 1.1, 8.0)
+                self._body = body
+                return len(data)
+            self._stretch = max(1.0, self._stretch * body_room / len(body) * 0.95)
+            length = max(room, int(len(data) * body_room / len(body) * 0.95))
+            place = self.machine.peek(length)
+        if place is not None and self._stretch <= 1.0 and self.machine.epoch_frames % 16 == 0:
+            self._stretch = 1.5  # once in a while it is tried
+        return room
+
+    async def _carry_out(self, output: Never) -> None:
+        raise TypeError(f"{output} is not this pump's to carry out")
+
+    async def _say(self, said: Say) -> None:
+        match said:
+            case SayOffer(epoch=epoch):
+                await self._send_offer(epoch)
+            case SayData():
+                await self._send_data(said)
+            case _:
+                raise TypeError(f"{said} is not this pump's to say")
+
+    async def _send_offer(self, epoch: int) -> None:
+        anew = self.machine.offers_in_vain >= _OFFERS_BEFORE_HANDSHAKE
+        self._waits_for_session = True
+        try:
+            session = await self._wire.handshakes.session_with(self.record.info.peer_id, anew=anew)
+        finally:
+            self._waits_for_session = False
+        if self.machine.state.is_final or epoch != self.machine.epoch:
+            return
+        if self._offer is None or self._offer.epoch != epoch:
+            self._drop_epoch()
+            self._accepted = None
+            self._ephemeral = EphemeralKey.generate()
+            record = self.record
+            self._offer = TransferOffer(
+                transfer_id=self.id,
+                epoch=epoch,
+                ephemeral=self._ephemeral.public,
+                size=record.info.size + record.manifest_size,
+                file_count=record.info.file_count,
+                manifest_size=record.manifest_size,
+                manifest_digest=self._manifest_digest,
+                offered_at=record.offered_at or 0,
+            )
+        await self._send_control(self._offer, session)
+
+    async def _send_data(self, said: SayData) -> None:
+        epoch = self._epoch
+        if epoch is None:
+            return
+        body, self._body = self._body, None
+        if body is None:
+            try:
+                data = await self._read(said.first, said.end - said.first)
+            except OcftError as error:
+                self.fail(error)
+                return
+            body = pack_data(Data(said.first, data), compress=self._wire.post.is_narrow)
+        if said.wants_ack:
+            body = bytes([body[0] | _ACK_FLAG]) + body[1:]
+        await self._send_frame(
+            data_header(epoch.out_tag, said.number),
+            said.number,
+            body,
+            is_control=False,
+            alphabet=self._dense.alphabet_of(said.number),
+        )
+        database = self._around.journal.database
+        if database.is_checkpoint_due:
+            await asyncio.to_thread(database.checkpoint)
+
+    async def _read(self, offset: int, length: int) -> bytes:
+        files = self._files_or_fail()
+        if not length:
+            return b""
+        try:
+            # On the event loop: a frame is small and comes from the page cache or read-ahead.
+            return files.read(offset, length)
+        except SourceChangedError:
+            # Perhaps they were only touched: the digests tell.
+            for number in await asyncio.to_thread(files.touched):
+                await asyncio.to_thread(files.confirm, number)
+        self._around.journal.save_sources(self.id, files.sources)
+        return files.read(offset, length)
+
+    def _files_or_fail(self) -> SourceSet:
+        if self._files is None:
+            raise SourceChangedError("The files are not open.")
+        return self._files
+
+    def settle(self) -> None:
+        """Do what must be durable before anything leaves or is told; keep the rest."""
+        before = self.record.info.bytes_done
+        super().settle()
+        done = self.machine.bytes_done
+        if done != before and self.machine.state is TransferState.TRANSFERRING:
+            self._tell_progress(done)
+
+
+class _DenseProbe:
+    """Whether the dense alphabet is used: tried first, then remembered (R-FRM-5)."""
+
+    def __init__(self, wire: Wire2, peer_id: NodeId, channel: str) -> None:
+        self._nodes = wire.trust.nodes
+        self._peer_id = peer_id
+        self._channel = channel
+        self._works: bool | None = False
+        if wire.post.is_dense_better:
+            self._works = self._nodes.dense_works(peer_id, channel, wire.trust.wall_clock())
+        self._probes = 0
+        self._number: int | None = None
+        self._place = (0, 0)
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the next data frame is a probe."""
+        return self._works is None and self._number is None and self._probes < _MOST_PROBES
+
+    def alphabet(self) -> Alphabet:
+        """Return what the next data frame is written in."""
+        return Alphabet.CJK15 if self._works or self.is_probing else Alphabet.BASE64URL
+
+    def alphabet_of(self, number: int) -> Alphabet:
+        """Return what this frame is written in."""
+        is_dense = self._works or number == self._number
+        return Alphabet.CJK15 if is_dense else Alphabet.BASE64URL
+
+    def sends(self, said: SayData) -> None:
+        """Note a frame: the probe, or one that repeats its bytes in the other alphabet."""
+        if self.is_probing and said.first < said.end:
+            self._number, self._place = said.number, (said.first, said.end)
+            self._probes += 1
+        elif self._works is None and said.first < self._place[1] and self._place[0] < said.end:
+            self._number = None  # an ack would not tell any more which of them arrived
+
+    def learn(self, heard: int | None, ranges: tuple[tuple[int, int], ...], at: float) -> None:
+        """Learn from an ack whether the probe arrived."""
+        if self._number is None or self._works is not None or heard is None:
+            return
+        first, end = self._place
+        if heard == self._number or any(a <= first and end <= b for a, b in ranges):
+            self._works = True
+        elif heard > self._number:
+            self._number = None  # it was lost, or garbled
+            if self._probes < _MOST_PROBES:
+                return
+            self._works = False
+        else:
+            return
+        self._nodes.save_dense(self._peer_id, self._channel, works=self._works, at=at)

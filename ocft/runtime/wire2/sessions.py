@@ -1,0 +1,128 @@
+"""The root keys in use: control messages are sealed and opened here."""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ocft.crypto import SessionKeys, open_message, seal_message, session_keys
+from ocft.errors import MalformedMessageError, UnsealError
+from ocft.ids import NodeId
+from ocft.protocol import Established
+from ocft.storage import Session, SessionStore
+from ocft.wire import (
+    Control,
+    ControlFrame,
+    control_header,
+    pack_control,
+    unpack_control,
+)
+
+_SALT_SIZE: Final = 16
+_SALTS_REMEMBERED: Final = 1024  # R-CTL-6
+
+
+@dataclass(slots=True, eq=False)
+class LiveSession:
+    """One root key, ready for use."""
+
+    peer_id: NodeId
+    root: bytes = field(repr=False)
+    keys: SessionKeys = field(repr=False)
+    _salts: OrderedDict[bytes, None] = field(default_factory=OrderedDict, repr=False)
+
+    @classmethod
+    def of(cls, peer_id: NodeId, root: bytes, *, is_initiator: bool) -> "LiveSession":
+        """Derive the keys of a root key."""
+        return cls(peer_id, root, session_keys(root, is_initiator=is_initiator))
+
+    def seal(self, message: Control) -> bytes:
+        """Return a control message as a frame; a repeat is another frame (R-CTL-6)."""
+        salt = secrets.token_bytes(_SALT_SIZE)
+        header = control_header(self.keys.seal_tag, salt)
+        return header + seal_message(self.keys.seal_key, header, salt, pack_control(message))
+
+    def open(self, frame: ControlFrame) -> Control | None:
+        """Return the message of a frame; None if it came before.
+
+        Raises:
+            UnsealError: It is not the peer's.
+            MalformedMessageError: The peer sealed something that is no message.
+        """
+        if frame.salt in self._salts:
+            return None
+        plain = open_message(self.keys.open_key, frame.header, frame.salt, frame.sealed)
+        self._salts[frame.salt] = None
+        if len(self._salts) > _SALTS_REMEMBERED:
+            self._salts.popitem(last=False)
+        return unpack_control(plain)
+
+
+class Sessions:
+    """All root keys of this node.
+
+    Args:
+        store: Where they are kept.
+        wall_clock: Seconds since the epoch.
+    """
+
+    def __init__(self, store: SessionStore, wall_clock: Callable[[], float]) -> None:
+        self._store = store
+        self._wall_clock = wall_clock
+        self._live: dict[bytes, LiveSession] = {}  # by root key
+
+    def newest(self, peer_id: NodeId) -> LiveSession | None:
+        """Return what to seal with for a peer; None: a handshake is needed."""
+        stored = self._store.of(peer_id, self._wall_clock())
+        return self._use(stored[0]) if stored else None
+
+    def open(self, frame: ControlFrame) -> tuple[LiveSession, Control] | None:
+        """Return a control message and the session that it came under.
+
+        Returns:
+            None if nobody that we know can have sent it, or it came before.
+
+        Raises:
+            MalformedMessageError: The peer sealed something that is no message.
+        """
+        for session in self._store.all(self._wall_clock()):
+            live = self._use(session)
+            if live.keys.open_tag != frame.tag:
+                continue
+            try:
+                message = live.open(frame)
+            except UnsealError:
+                return None
+            except MalformedMessageError:
+                raise
+            return None if message is None else (live, message)
+        return None
+
+    def add(self, established: Established, *, expires_at: float | None) -> LiveSession:
+        """Keep what a handshake left behind."""
+        self._store.add(
+            established.peer_id,
+            established.root,
+            is_initiator=established.is_initiator,
+            established_at=self._wall_clock(),
+            expires_at=expires_at,
+        )
+        return self._use_root(
+            established.peer_id, established.root, is_initiator=established.is_initiator
+        )
+
+    def forget(self, peer_id: NodeId) -> None:
+        """Forget all root keys of a peer."""
+        self._store.forget(peer_id)
+        self._live = {root: one for root, one in self._live.items() if one.peer_id != peer_id}
+
+    def _use(self, session: Session) -> LiveSession:
+        return self._use_root(session.peer_id, session.root, is_initiator=session.is_initiator)
+
+    def _use_root(self, peer_id: NodeId, root: bytes, *, is_initiator: bool) -> LiveSession:
+        live = self._live.get(root)
+        if live is None:
+            live = LiveSession.of(peer_id, root, is_initiator=is_initiator)
+            self._live[root] = live
+        return live

@@ -1,0 +1,124 @@
+"""Whom this node trusts, and with what: looked up at every use, never remembered here (R-LIM-1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ocft.crypto import PublicIdentity, transcript
+from ocft.ids import NodeId
+from ocft.storage import ApprovalStore, KnownNode, NodeStore, PeerStore, TrustedPeer
+
+Secrets = Callable[[float], tuple[str, ...]]
+"""Our secrets that count at a moment (seconds since the epoch), the current one first."""
+
+_WIRE_1_SECONDS = 24 * 3600.0  # R-WIR-1: so long a silent peer is taken for 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """The stores that together say who may do what.
+
+    Args:
+        peers: Whom the owner trusts.
+        nodes: What was learnt about nodes.
+        approvals: Who asks to be trusted.
+        secrets: Our secrets that count.
+        allows_wire_1: Whether 1.0 may be spoken at all (R-WIR-3).
+        allows_wire_2: Whether wire 2 may.
+        wall_clock: Seconds since the epoch.
+    """
+
+    peers: PeerStore
+    nodes: NodeStore
+    approvals: ApprovalStore
+    secrets: Secrets = field(repr=False)
+    allows_wire_1: bool
+    allows_wire_2: bool
+    wall_clock: Callable[[], float]
+
+    def peer(self, peer_id: NodeId) -> TrustedPeer | None:
+        """Return a peer that the owner trusts at this moment."""
+        peer = self.peers.find(peer_id)
+        return None if peer is None or peer.is_expired(self.wall_clock()) else peer
+
+    def is_trusted(self, peer_id: NodeId) -> bool:
+        """Say whether a node may offer files: its owner's word, or proof of our secret."""
+        return self.peer(peer_id) is not None or self.knows_our_secret(peer_id)
+
+    def knows_our_secret(self, peer_id: NodeId) -> bool:
+        """Say whether a node has proved a secret of ours that still counts."""
+        peer, node = self.peers.find(peer_id), self.nodes.find(peer_id)
+        if node is None or node.secret_tag is None:
+            return False
+        if peer is not None and peer.is_expired(self.wall_clock()):
+            return False
+        return node.secret_tag in map(secret_tag, self.secrets(self.wall_clock()))
+
+    def fingerprint_of(self, peer_id: NodeId) -> bytes | None:
+        """Return the fingerprint that a node must have, pinned by the owner or by a handshake."""
+        peer, node = self.peers.find(peer_id), self.nodes.find(peer_id)
+        if peer is not None and peer.fingerprint is not None:
+            return peer.fingerprint
+        return node.fingerprint if node is not None else None
+
+    def secret_of(self, peer_id: NodeId) -> str:
+        """Return a peer's secret as we know it; empty: we do not."""
+        peer = self.peer(peer_id)
+        return peer.secret if peer is not None else ""
+
+    def address_of(self, peer_id: NodeId) -> str:
+        """Return what the channel calls a peer."""
+        peer = self.peers.find(peer_id)
+        return peer.address if peer is not None and peer.address else peer_id
+
+    def may_use_wire_1(self, peer_id: NodeId) -> bool:
+        """Say whether 1.0 may be spoken with a node: never with one that has a fingerprint."""
+        peer = self.peers.find(peer_id)
+        is_allowed = self.allows_wire_1 and (peer is None or peer.allows_wire_1)
+        is_free = not self.allows_wire_2 or self.fingerprint_of(peer_id) is None  # R-WIR-2
+        return is_allowed and is_free
+
+    def is_known_as_wire_1(self, peer_id: NodeId) -> bool:
+        """Say whether a node is remembered as one that speaks only 1.0 (R-WIR-1)."""
+        if not self.may_use_wire_1(peer_id):
+            return False
+        node = self.nodes.find(peer_id)
+        return not self.allows_wire_2 or (node is not None and self._is_fresh_wire_1(node))
+
+    def remember_as_wire_1(self, peer_id: NodeId) -> None:
+        """Note that a node did not answer in wire 2."""
+        self.nodes.learn(peer_id, wire="1.0", wire_learned_at=self.wall_clock())
+
+    def remember_as_wire_2(self, peer_id: NodeId) -> None:
+        """Note that a node speaks wire 2, whoever it is."""
+        node = self.nodes.find(peer_id)
+        if node is None or node.wire != "2":
+            self.nodes.learn(peer_id, wire="2", wire_learned_at=self.wall_clock())
+
+    def pin(self, peer_id: NodeId, identity: PublicIdentity, proved_secret: str | None) -> None:
+        """Keep the identity that an authorised handshake has shown (R-HSK-3).
+
+        Args:
+            peer_id: The node.
+            identity: What it proved to be.
+            proved_secret: Our secret that it proved to know; None: none.
+        """
+        now = self.wall_clock()
+        self.nodes.learn(
+            peer_id,
+            fingerprint=identity.fingerprint,
+            public_identity=identity.to_bytes(),
+            wire="2",
+            wire_learned_at=now,
+            last_seen=now,
+        )
+        if proved_secret is not None:
+            self.nodes.learn(peer_id, secret_tag=secret_tag(proved_secret))
+
+    def _is_fresh_wire_1(self, node: KnownNode) -> bool:
+        learned = node.wire_learned_at or 0.0
+        return node.wire == "1.0" and 0 <= self.wall_clock() - learned < _WIRE_1_SECONDS
+
+
+def secret_tag(secret: str) -> bytes:
+    """Return what stands for one of our secrets in the store."""
+    return transcript("OCFT 2 secret tag", secret.encode("utf-8", "surrogatepass"))[:16]

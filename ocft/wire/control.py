@@ -1,0 +1,162 @@
+"""Control messages: what two nodes that share a root key say about transfers (protocol 2.4).
+
+They are sealed, so they come from the peer or not at all; they are checked as strictly as
+everything else, because the peer may be hostile too. None carries a name, content or a reason in
+words (R-CTL-1).
+"""
+
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ocft.errors import MalformedMessageError
+from ocft.ids import TransferId
+from ocft.ranges import Range
+from ocft.wire.cbor import encode_cbor
+from ocft.wire.manifest import MAX_FILES, MAX_MANIFEST
+from ocft.wire.models import Key, ListAsTuple, Wire2Model, decode_map, parse_fields
+from ocft.wire.varints import MAX_NUMBER
+
+MAX_ACCEPT_RANGES: Final = 128
+
+_MAX_BYTES = 16 * 1024  # 128 ranges of two 9-byte numbers have 2,500
+_MAX_ITEMS = 32 + 3 * MAX_ACCEPT_RANGES
+_MAX_TIME = (1 << 53) - 1  # as in wire 1.0
+
+_Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+_Code = Annotated[str, Field(pattern=r"\A[A-Z][A-Z0-9_]{0,63}\z")]
+_Range = Annotated[tuple[_Number, _Number], ListAsTuple]
+
+
+class _ControlModel(Wire2Model):
+    kind: ClassVar[str]
+
+
+class Welcome(_ControlModel):
+    """The responder's word on the handshake."""
+
+    kind: ClassVar[str] = "welcome"
+
+    status: Literal["ok", "pending"]
+    proof: Key | None = None
+
+
+class _AboutTransfer(_ControlModel):
+    transfer_id: Annotated[TransferId, Field(alias="transfer", pattern=r"\A[A-Za-z0-9_-]{1,64}\z")]
+    epoch: Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+
+
+class TransferOffer(_AboutTransfer):
+    """Files are offered, or, in a later epoch, offered again to go on."""
+
+    kind: ClassVar[str] = "offer"
+
+    ephemeral: Annotated[Key, Field(alias="eph")]
+    size: Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+    """Bytes of the byte space: the manifest and all files."""
+    file_count: Annotated[int, Field(alias="files", ge=1, le=MAX_FILES)]
+    manifest_size: Annotated[int, Field(alias="manifest", ge=1, le=MAX_MANIFEST)]
+    manifest_digest: Annotated[Key, Field(alias="digest")]
+    offered_at: Annotated[int, Field(alias="at", ge=0, le=_MAX_TIME)]
+    """Milliseconds since the epoch, on the sender's clock."""
+
+    @model_validator(mode="after")
+    def _manifest_is_inside(self) -> Self:
+        if self.manifest_size > self.size:
+            raise ValueError("a manifest larger than all of the byte space")
+        return self
+
+
+class TransferAccept(_AboutTransfer):
+    """The receiver takes part in this epoch; what it has already, and how far may be sent."""
+
+    kind: ClassVar[str] = "accept"
+
+    ephemeral: Annotated[Key, Field(alias="eph")]
+    is_decided: Annotated[bool, Field(alias="decided")]
+    limit: _Number
+    ranges: Annotated[tuple[_Range, ...], ListAsTuple, Field(max_length=MAX_ACCEPT_RANGES)]
+
+    @field_validator("ranges")
+    @classmethod
+    def _sorted_and_apart(cls, ranges: tuple[Range, ...]) -> tuple[Range, ...]:
+        before = -1
+        for first, end in ranges:
+            if not before < first < end:
+                raise ValueError("ranges that are empty, touch, or are not sorted")
+            before = end
+        return ranges
+
+
+class TransferReject(_AboutTransfer):
+    """The receiver does not want the files."""
+
+    kind: ClassVar[str] = "reject"
+
+    code: _Code
+
+
+class OfferAgain(_AboutTransfer):
+    """The receiver lost the keys of this epoch."""
+
+    kind: ClassVar[str] = "again"
+
+
+class TransferDone(_AboutTransfer):
+    """All files are verified and have their names."""
+
+    kind: ClassVar[str] = "done"
+
+    manifest_digest: Annotated[Key, Field(alias="digest")]
+
+
+class TransferStop(_AboutTransfer):
+    """The transfer ends without success."""
+
+    kind: ClassVar[str] = "stop"
+
+    code: _Code
+    is_recoverable: Annotated[bool, Field(alias="recoverable")]
+
+
+Control = (
+    Welcome
+    | TransferOffer
+    | TransferAccept
+    | TransferReject
+    | OfferAgain
+    | TransferDone
+    | TransferStop
+)
+
+_MODELS: dict[object, type[Control]] = {
+    model.kind: model
+    for model in (
+        Welcome,
+        TransferOffer,
+        TransferAccept,
+        TransferReject,
+        OfferAgain,
+        TransferDone,
+        TransferStop,
+    )
+}
+
+
+def pack_control(message: Control) -> bytes:
+    """Return the map of a control message, to be sealed."""
+    return encode_cbor({"t": message.kind} | message.fields_on_wire())
+
+
+def unpack_control(data: bytes) -> Control:
+    """Return what an opened CONTROL frame says.
+
+    Raises:
+        MalformedMessageError: It is not what `pack_control` writes.
+    """
+    fields = decode_map(data, max_bytes=_MAX_BYTES, max_items=_MAX_ITEMS)
+    kind = fields.pop("t", None)
+    model = _MODELS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise MalformedMessageError("a control message of no known kind")
+    return parse_fields(model, fields)
