@@ -102,6 +102,9 @@ class Channel(abc.ABC):
     limits: ChannelLimits
     """What this channel carries."""
 
+    everyone: str | None = None
+    """The address that reaches all other nodes of the conversation; None: there is none."""
+
     @abc.abstractmethod
     async def send(self, to: str, text: str) -> None:
         """Give a text to the platform; return when the platform has it, not when the peer does.

@@ -64,6 +64,7 @@ class LocalChannel(Channel):
     """
 
     name = "local"
+    everyone = "*"
     limits = LOCAL_LIMITS
 
     def __init__(self, root: Path, node_id: str, *, poll: bool = False) -> None:
@@ -99,6 +100,11 @@ class LocalChannel(Channel):
         if self._closed.is_set():
             raise ChannelClosedError("the local channel was closed")
         self.limits.require_fit(text)
+        if to == self.everyone:
+            for other in await _on_disk(self._own.others):
+                if await _on_disk(other.count, MAX_WAITING + 1) <= MAX_WAITING:
+                    await _on_disk(other.put, self._next_name(), self._node_id, text)
+            return
         spool = Spool(self._root, to)
         left = self._uncounted.pop(to, 0)
         if left == 0:

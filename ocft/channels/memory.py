@@ -37,6 +37,7 @@ class MemoryChannel(Channel):
     """
 
     name = "memory"
+    everyone = "*"
 
     def __init__(
         self, node_id: str, inboxes: Mapping[str, _Inbox], *, limits: ChannelLimits
@@ -49,6 +50,13 @@ class MemoryChannel(Channel):
     async def send(self, to: str, text: str) -> None:
         """Put a text into the peer's inbox; wait while that is full."""
         self.limits.require_fit(text)
+        if to == self.everyone:
+            for node_id in self._inboxes.keys() - {self._node_id}:
+                await self._send_to(node_id, text)
+        else:
+            await self._send_to(to, text)
+
+    async def _send_to(self, to: str, text: str) -> None:
         peer = self._inboxes.get(to)
         if peer is None:
             raise ChannelError(f"no node has the address {to!r} in this process")

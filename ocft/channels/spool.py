@@ -27,6 +27,7 @@ MAX_AUTHOR: Final = 1024
 """Bytes of the longest first line."""
 NAMES_AT_ONCE: Final = 10_000
 """File names of a backlog held in memory."""
+_MOST_OTHERS: Final = 1000
 STALE_AFTER: Final = 24 * 3600.0
 """Seconds after which an unfinished text is taken for the trace of a crash."""
 
@@ -48,8 +49,23 @@ class Spool:
 
     def __init__(self, root: Path, node_id: str) -> None:
         self._root = root
-        self._tmp = root / folder_name(node_id) / "tmp"
-        self.new = root / folder_name(node_id) / "new"
+        self._use(root / folder_name(node_id))
+
+    def _use(self, folder: Path) -> None:
+        self._tmp = folder / "tmp"
+        self.new = folder / "new"
+
+    def others(self) -> "list[Spool]":
+        """Return the spools of all other nodes, a thousand at most."""
+        found: list[Spool] = []
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                is_other = Path(entry) != self.new.parent
+                if is_other and entry.is_dir(follow_symlinks=False) and len(found) < _MOST_OTHERS:
+                    spool = Spool(self._root, "")
+                    spool._use(Path(entry))
+                    found.append(spool)
+        return found
 
     def make(self) -> None:
         """Make the folders that are not there yet."""

@@ -14,6 +14,7 @@ from ocft.cli import (
     importing,
     listen,
     node,
+    pair,
     peers,
     secret,
     send,
@@ -63,7 +64,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for topic in (node, secret, importing, peers, approvals, send, listen, transfers, doctor, demo):
+_TOPICS: Final = (
+    node,
+    pair,
+    secret,
+    importing,
+    peers,
+    approvals,
+    send,
+    listen,
+    transfers,
+    doctor,
+    demo,
+)
+for topic in _TOPICS:
     topic.add_to(app)
 
 

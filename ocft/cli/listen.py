@@ -10,7 +10,7 @@ from ocft.cli.ending import require_seconds, seconds_option, transfer_fields
 from ocft.cli.invocation import Invocation
 from ocft.cli.reporter import Reporter
 from ocft.cli.stopping import Stopped, run
-from ocft.errors import TransferTimeoutError
+from ocft.errors import ConfigError, StorageError, TransferTimeoutError
 from ocft.events import (
     Event,
     TransferAccepted,
@@ -43,6 +43,10 @@ def listen(
     auto_accept: Annotated[
         bool, typer.Option("--auto-accept", help="Trusted peers need not be accepted.")
     ] = False,
+    to_stdout: Annotated[
+        str | None,
+        typer.Option("--output", metavar="-", help="With --once: write the file to stdout."),
+    ] = None,
     timeout: Annotated[
         float | None, seconds_option("Listen so long; with --once, no file is status 5 then.")
     ] = None,
@@ -54,6 +58,9 @@ def listen(
     """
     require_seconds(timeout)
     invocation = Invocation.of(context)
+    if to_stdout is not None:
+        _require_stdout(invocation, to_stdout, once=once)
+        invocation.output.keeps_stdout = True
     sharing = open_sharing(invocation, channel, auto_accept=auto_accept)
     try:
         info = run(_listen_for(invocation, sharing, once=once, within=timeout))
@@ -61,7 +68,34 @@ def listen(
         # How this command is meant to end; a transfer that is under way goes on the next time.
         stop.args = ("Stopped listening.",)
         raise
+    if to_stdout is not None and info is not None:
+        _pour(info)
     invocation.output.result("listen", transfer=transfer_fields(info) if info else None)
+
+
+def _require_stdout(invocation: Invocation, where: str, *, once: bool) -> None:
+    if where != "-":
+        raise ConfigError("--output takes only -, which is stdout. `ocft set-download` is lasting.")
+    if not once or invocation.output.is_json:
+        raise ConfigError("--output - goes with --once, and not with --json.")
+
+
+def _pour(info: TransferInfo) -> None:
+    """Write a received file to stdout, and remove it: that is where it was wanted."""
+    import shutil
+    import sys
+    from pathlib import Path
+
+    path = Path(info.local_path or "")
+    if info.file_count != 1 or not path.is_file():
+        raise StorageError(f"Not one file, but {info.file_count}: they stay in {path}.")
+    try:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer, 1024 * 1024)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise StorageError(f"stdout cannot be written; the file is {path}.") from error
+    path.unlink()
 
 
 async def _listen_for(

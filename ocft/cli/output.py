@@ -38,6 +38,8 @@ class Output:
         self.is_json = is_json
         self.is_quiet = is_quiet
         self.is_verbose = is_verbose
+        self.keeps_stdout = False
+        """Whether stdout is for something else than lines: the content of a file."""
 
     def say(self, text: str) -> None:
         """Tell people something, on stderr."""
@@ -46,7 +48,7 @@ class Output:
 
     def data(self, text: str) -> None:
         """Write a line of what the command is for, on stdout."""
-        if not self.is_json:
+        if not (self.is_json or self.keeps_stdout):
             # A terminal shows it, another program wants it as it is.
             shown = printable_lines(text) if sys.stdout and sys.stdout.isatty() else text
             _write(sys.stdout, shown)

@@ -1,6 +1,7 @@
 """`ocft send`: records files to send in the journal, then drives them or follows whoever does."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,9 @@ from ocft.cli.completion import complete_peer
 from ocft.cli.ending import finish, hint_for, require_seconds, seconds_option, transfer_fields
 from ocft.cli.invocation import Invocation
 from ocft.cli.peer_words import WIRE_1, wire_of
+from ocft.cli.standard_input import forget_sent, keep_stdin
 from ocft.cli.stopping import run
-from ocft.errors import SourceNotFoundError, TrustExpiredError, WrongStateError
+from ocft.errors import ConfigError, SourceNotFoundError, TrustExpiredError, WrongStateError
 from ocft.ids import NodeId, TransferId
 
 if TYPE_CHECKING:
@@ -28,13 +30,24 @@ def add_to(app: typer.Typer) -> None:
 def send(
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="Files and folders; -- ends the options.")
+        list[str], typer.Argument(metavar="FILE", help="Files and folders, or - for stdin.")
     ],
     *,
     to: Annotated[
         str,
         typer.Option("--to", metavar="PEER", help="Its name or id.", autocompletion=complete_peer),
     ],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What to call a single file.")
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", metavar="PATTERN", help="Of folders, only this (.gitignore)."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="PATTERN", help="Of folders, all but this."),
+    ] = None,
     channel: Annotated[
         str | None, typer.Option("--channel", "--via", metavar="NAME", help="Which way to go.")
     ] = None,
@@ -47,6 +60,7 @@ def send(
     """Send files and folders to a trusted peer, and wait until it has them.
 
     They go together, as one transfer. A peer of wire 1.0 gets one file at a time, and no folders.
+    A single - is stdin: `tar c . | ocft send - --name all.tar --to alice`.
     """
     require_seconds(timeout)
     invocation = Invocation.of(context)
@@ -58,8 +72,16 @@ def send(
         # For a path it would be the current folder: `ocft send "$FILE"` must not send all of that.
         raise SourceNotFoundError("The name of a file is empty.")
     # Typed out, not expanded: no pattern and no ~ means anything here, that is the shell's work.
-    paths = [Path(name) for name in files]
-    ids = run(_record(invocation, sharing, peer, paths))
+    forget_sent(invocation.home.state_dir, invocation.journal)
+    if files == ["-"]:
+        paths = [keep_stdin(invocation.home.state_dir)]
+        name = name or "stdin"
+    else:
+        paths = [Path(one) for one in files]
+    if name is not None and len(paths) > 1:
+        raise ConfigError("--name is for a single file.")
+    selection = Selection(name, tuple(include or ()), tuple(exclude or ()))
+    ids = run(_record(invocation, sharing, peer, paths, selection))
     if no_wait:
         _leave(invocation, sharing, ids)
         return
@@ -67,11 +89,25 @@ def send(
         finish(invocation, sharing, ids, within=timeout, hint=hint_for(ids)),
         when_stopped=f"Stopped. {hint_for(ids)}",
     )
+    forget_sent(invocation.home.state_dir, invocation.journal)
     invocation.output.result("send", transfers=[transfer_fields(info) for info in infos])
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of the named files is sent, and as what."""
+
+    name: str | None
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+
 async def _record(
-    invocation: Invocation, sharing: "Sharing", peer: "TrustedPeer", paths: list[Path]
+    invocation: Invocation,
+    sharing: "Sharing",
+    peer: "TrustedPeer",
+    paths: list[Path],
+    selection: Selection,
 ) -> list[TransferId]:
     """Put files to send into the journal."""
     import asyncio
@@ -80,7 +116,15 @@ async def _record(
 
     # All of them are read before any is recorded: a mistyped name sends nothing.
     sets = [
-        await outgoing_files(NodeId(peer.id), one, channel=sharing.channel, wall_clock=time.time)
+        await outgoing_files(
+            NodeId(peer.id),
+            one,
+            channel=sharing.channel,
+            wall_clock=time.time,
+            include=selection.include,
+            exclude=selection.exclude,
+            name=selection.name,
+        )
         for one in _as_transfers(invocation, peer, paths)
     ]
     for outgoing in sets:

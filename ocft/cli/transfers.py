@@ -25,6 +25,14 @@ _Ids = Annotated[
         autocompletion=complete_transfer,
     ),
 ]
+_Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="As `ocft transfers` shows it; the beginning is enough.",
+        autocompletion=complete_transfer,
+    ),
+]
 _NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Only record it; whoever drives the channel does it.")
 ]
@@ -34,6 +42,7 @@ _Timeout = Annotated[float | None, seconds_option("Wait so long at most.")]
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("transfers", epilog="Example: ocft transfers --all")(transfers)
+    app.command("files", epilog="Example: ocft files xfer_k3J")(files)
     app.command("accept", epilog="Example: ocft accept xfer_k3J")(accept)
     app.command("reject", epilog="Example: ocft reject xfer_k3J --reason 'too large'")(reject)
     app.command("resume", epilog="Example: ocft resume xfer_k3J")(resume)
@@ -79,17 +88,57 @@ def transfers(
         invocation.output.data(line)
 
 
+def files(context: typer.Context, transfer_id: _Id) -> None:
+    """List the files of a transfer."""
+    from ocft.wire import unpack_manifest
+
+    invocation = Invocation.of(context)
+    record = _find(invocation, transfer_id)
+    manifest = invocation.journal.manifest(record.info.id)
+    if manifest is not None:
+        listed = [(one.name, one.size) for one in unpack_manifest(manifest).files]
+    elif record.info.wire == "2":
+        raise WrongStateError("The list of files has not come yet. Try again in a moment.")
+    else:
+        listed = [(record.info.filename, record.info.size)]
+    invocation.output.result(
+        "files", id=record.info.id, files=[{"name": name, "size": size} for name, size in listed]
+    )
+    rows = [[format_size(size), name] for name, size in listed]
+    for line in table(("SIZE", "NAME"), rows):
+        invocation.output.data(line)
+
+
 def accept(
-    context: typer.Context, ids: _Ids, *, no_wait: _NoWait = False, timeout: _Timeout = None
+    context: typer.Context,
+    ids: _Ids,
+    *,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="Of several files, this one; repeat it."),
+    ] = None,
+    no_wait: _NoWait = False,
+    timeout: _Timeout = None,
 ) -> None:
     """Take files that were offered, and wait until they are here."""
+    import json
+
     from ocft.storage import RequestKind
 
     invocation = Invocation.of(context)
     records = _find_all(invocation, ids)
     for record in records:
         _require_undecided(record.info)
-    _ask(invocation, "accept", RequestKind.ACCEPT, records, no_wait=no_wait, timeout=timeout)
+        _require_offered(invocation, record, only or [])
+    _ask(
+        invocation,
+        "accept",
+        RequestKind.ACCEPT,
+        records,
+        argument=json.dumps(only) if only else "",
+        no_wait=no_wait,
+        timeout=timeout,
+    )
 
 
 def reject(
@@ -250,6 +299,22 @@ def _find(invocation: Invocation, text: str) -> "TransferRecord":
 def _require_undecided(info: TransferInfo) -> None:
     if info.direction is not Direction.RECEIVE or info.state is not TransferState.PENDING:
         raise WrongStateError(f"The transfer {info.id} does not wait for a decision.")
+
+
+def _require_offered(invocation: Invocation, record: "TransferRecord", names: list[str]) -> None:
+    """Check that the files that are wanted are there to be had."""
+    from ocft.wire import unpack_manifest
+
+    if not names:
+        return
+    data = invocation.journal.manifest(record.info.id)
+    offered = {record.info.filename}
+    if data is not None:
+        offered = {one.name for one in unpack_manifest(data).files}
+    if unknown := [name for name in names if name not in offered]:
+        raise WrongStateError(
+            f"{record.info.id} has no file {unknown[0]!r}. `ocft files` lists them."
+        )
 
 
 def _state(info: TransferInfo) -> str:

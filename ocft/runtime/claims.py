@@ -5,10 +5,12 @@
 """
 
 import asyncio
+import json
 import logging
 
 from ocft.errors import OcftError, StorageError
 from ocft.runtime.engine import Engine
+from ocft.runtime.pairing_work import PairingWork
 from ocft.storage import Journal, Request, RequestKind
 from ocft.transfers import Direction
 
@@ -16,27 +18,37 @@ _log = logging.getLogger(__name__)
 _LOOK_EVERY = 0.1  # seconds
 
 
-async def watch_journal(journal: Journal, engine: Engine, channel: str) -> None:
+async def watch_journal(
+    journal: Journal, engine: Engine, channel: str, *, pairing: PairingWork | None
+) -> None:
     """Take up what others record, until cancelled.
 
     Args:
         journal: The shared journal.
         engine: What drives the channel.
         channel: The channel's name.
+        pairing: Carries out pairings; None where only 1.0 is spoken.
     """
     seen: int | None = None
-    while True:
-        try:
-            version = journal.database.data_version()
-            if version != seen:
-                _look(journal, engine, channel)
-                seen = version
-        except StorageError as error:
-            _log.warning("the journal cannot be read now: %s", error)  # and is tried again
-        await asyncio.sleep(_LOOK_EVERY)
+    try:
+        while True:
+            try:
+                version = journal.database.data_version()
+                if version != seen:
+                    _look(journal, engine, channel)
+                    if pairing is not None:
+                        pairing.look()
+                    seen = version
+            except StorageError as error:
+                _log.warning("the journal cannot be read now: %s", error)  # and is tried again
+            await asyncio.sleep(_LOOK_EVERY)
+    finally:
+        if pairing is not None:
+            await pairing.close()
 
 
 def _look(journal: Journal, engine: Engine, channel: str) -> None:
+    engine.end_those_of_untrusted()
     for request in journal.take_requests(channel):
         _carry_out(request, engine)
     for record in journal.records(channel=channel, unfinished_only=True):
@@ -49,7 +61,8 @@ def _carry_out(request: Request, engine: Engine) -> None:
     try:
         match request.kind:
             case RequestKind.ACCEPT:
-                engine.accept(request.transfer_id)
+                only = json.loads(request.argument) if request.argument else None
+                engine.accept(request.transfer_id, only=only)
             case RequestKind.REJECT:
                 engine.reject(request.transfer_id, request.argument)
             case RequestKind.CANCEL:

@@ -16,6 +16,7 @@ from ocft.channels import Channel
 from ocft.errors import (
     ChannelError,
     OcftError,
+    StorageError,
     TrustExpiredError,
     UnexpectedMessageError,
     UnknownTransferError,
@@ -41,6 +42,7 @@ from ocft.wire import Message
 
 _log = logging.getLogger(__name__)
 _READ_AGAIN_AFTER = 1.0  # seconds
+_TRUST_EVERY = 10.0  # seconds between two looks whether peers are still trusted
 _MOST_SENDING = 16  # transfers to one peer at once; the others wait for their turn
 
 
@@ -94,6 +96,7 @@ class Engine:
             sends_only=sends_only,
             resume=self._resume_for,
         )
+        self._peers: set[str] = set()  # as they were when they were looked at last
         self._queued: deque[TransferRecord] = deque()
         self._launching: dict[TransferId, TransferRecord] = {}
         self._to_cancel: dict[TransferId, str] = {}  # why, for transfers that are being launched
@@ -118,7 +121,9 @@ class Engine:
                 self.enqueue(record)
             elif not self._sends_only:
                 self._launch_receiving(record)
+        self._peers = {peer.id for peer in self._trust.peers.all()}
         self.reading = asyncio.get_running_loop().create_task(self._read())
+        self._in_background(self._watch_trust())
 
     async def take(self, author: str, text: str) -> bool:
         """Take in a text; see `Inbox.take`."""
@@ -224,6 +229,15 @@ class Engine:
         await self._inbox.close()
         await self.fleet.close()
 
+    async def _watch_trust(self) -> None:
+        """End what trust in a peer does not carry any more, also while nobody says a word."""
+        while True:
+            await asyncio.sleep(_TRUST_EVERY)
+            try:
+                self.end_those_of_untrusted()
+            except StorageError as error:
+                _log.warning("the trusted peers cannot be read now: %s", error)
+
     async def _read(self) -> None:
         """Hand texts on until the channel is closed; start again when it stumbles."""
         while True:
@@ -266,6 +280,19 @@ class Engine:
             else:
                 waiting.append(record)
         self._queued = waiting
+
+    def end_those_of_untrusted(self) -> None:
+        """End the live transfers of peers whose trust has ended, or was taken back (R-LIM-1)."""
+        peers = {peer.id for peer in self._trust.peers.all()}
+        removed, self._peers = self._peers - peers, peers
+        for pump in self.fleet:
+            info = pump.record.info
+            if pump.machine.state.is_final:
+                continue
+            peer = self._trust.peers.find(info.peer_id)
+            has_expired = peer is not None and peer.is_expired(self._around.wall_clock())
+            if has_expired or info.peer_id in removed:
+                pump.fail(TrustExpiredError(f"The trust in {info.peer_id} has ended."))
 
     def revoke(self, peer_id: NodeId) -> None:
         """End the live transfers of a peer that is trusted no longer."""

@@ -29,6 +29,7 @@ from ocft.runtime.launch import Launcher
 from ocft.runtime.listeners import Listener, Listeners
 from ocft.runtime.outbox import Outbox
 from ocft.runtime.outgoing import outgoing_files
+from ocft.runtime.pairing_work import PairingWork
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire1 import ChunkLauncher
 from ocft.runtime.wire2 import CODE_SECONDS, FrameLauncher, Sealing, Secrets, Trust
@@ -38,6 +39,7 @@ from ocft.storage import (
     Database,
     Journal,
     NodeStore,
+    PairingRequests,
     PeerList,
     PeerStore,
     TrustedPeer,
@@ -533,7 +535,11 @@ class TransferManager:
             raise
         self._engine = engine
         if self._shares_journal:
-            watching = watch_journal(self._journal, engine, self._channel.name)
+            work = None
+            if self._sealing is not None:
+                requests = PairingRequests(self._journal.database)
+                work = PairingWork(requests, self._sealing.pairings, self._channel)
+            watching = watch_journal(self._journal, engine, self._channel.name, pairing=work)
             self._watching = asyncio.get_running_loop().create_task(watching)
         return engine
 

@@ -187,6 +187,26 @@ class Sharing:
         finally:
             listener.release()
 
+    async def drive_until(self, is_over: Callable[[], bool]) -> None:
+        """Drive the channel, or leave that to whoever does, until something is over.
+
+        Args:
+            is_over: Looked at several times a second.
+
+        Raises:
+            ChannelError: The channel cannot be opened, or failed.
+        """
+        while not is_over():
+            if self.is_listened or self.is_driven:
+                await asyncio.sleep(_LOOK_EVERY)
+                continue
+            async with self._driving(sends_only=True) as drive:
+                while drive is not None and not is_over() and not self.is_listened:
+                    await drive.next_event(within=_LOOK_EVERY)
+                if drive is not None and is_over():
+                    # The last step may have been lost: it is asked for again.
+                    await asyncio.sleep(_LAST_WORDS)
+
     async def _drive(self, following: Following, asking: "_Asking", *, receives: bool) -> None:
         """Drive until the transfers have ended, or somebody listens."""
         now = asyncio.get_running_loop().time

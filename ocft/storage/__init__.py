@@ -11,6 +11,7 @@ from ocft.storage.locks import ChannelLock
 from ocft.storage.names import check_manifest_names, conflict_names, safe_name
 from ocft.storage.nodes import KnownNode, NodeStore
 from ocft.storage.owned import already_have
+from ocft.storage.pairing_requests import PairingRequest, PairingRequests, PairingState
 from ocft.storage.partial import PartialFile, finish_publication, free_space
 from ocft.storage.peers import PeerList, Peers, PeerStore, TrustedPeer
 from ocft.storage.records import TransferRecord
@@ -29,6 +30,9 @@ __all__ = [
     "Journal",
     "KnownNode",
     "NodeStore",
+    "PairingRequest",
+    "PairingRequests",
+    "PairingState",
     "PartialFile",
     "PeerList",
     "PeerStore",

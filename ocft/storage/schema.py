@@ -131,6 +131,20 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         )
         """,
         """
+        CREATE TABLE pairings (
+            number     INTEGER PRIMARY KEY AUTOINCREMENT,
+            channel    TEXT NOT NULL,
+            code       TEXT NOT NULL,
+            is_shown   INTEGER NOT NULL,
+            address    TEXT,
+            name       TEXT,
+            ends_at    REAL NOT NULL,
+            state      TEXT NOT NULL,
+            peer_id    TEXT,
+            error      TEXT
+        )
+        """,
+        """
         CREATE TABLE dense (
             peer_id TEXT NOT NULL,
             channel TEXT NOT NULL,

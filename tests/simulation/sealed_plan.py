@@ -81,6 +81,9 @@ class SealedPlan:
         # Who only knows a secret can be brought to 1.0 by silence, and then all is readable
         # (threat-model.md, section 6): the platform would win, as it may.
         may_speak_wire_1 = power is not Power.PLATFORM or trust in (Trust.FINGERPRINTS,)
+        power_cuts = chance.choice([0, 0, 0, 1])
+        if trust in (Trust.PAIRING, Trust.APPROVAL):
+            power_cuts = 0  # the peer's row is not synced before its owner is told
         return cls(
             seed=seed,
             chance=chance,
@@ -94,9 +97,9 @@ class SealedPlan:
             wires=("1.0", "2") if may_speak_wire_1 and chance.random() < 0.3 else ("2",),
             accepts_after=chance.choice([None, None, 0.0, 10.0, 200.0]),
             kills=chance.choice([0, 0, 1, 2, 5]),
-            power_cuts=chance.choice([0, 0, 0, 1]),
+            power_cuts=power_cuts,
             has_small_disk=chance.random() < 0.08,
-            jobs=_draw_jobs(chance),
+            jobs=_draw_jobs(chance, trust),
         )
 
     @property
@@ -141,9 +144,10 @@ def _draw_limits(chance: random.Random) -> ChannelLimits:
     )
 
 
-def _draw_jobs(chance: random.Random) -> list[Job]:
+def _draw_jobs(chance: random.Random, trust: Trust) -> list[Job]:
     count = chance.choice([1, 1, 1, 2, 3])
-    goes_both_ways = chance.random() < 0.3
+    is_mutual = trust not in (Trust.ONE_SECRET, Trust.APPROVAL)  # else bob has to be met first
+    goes_both_ways = chance.random() < 0.3 and is_mutual
     jobs = []
     for number in range(count):
         to_alice = goes_both_ways and chance.random() < 0.5

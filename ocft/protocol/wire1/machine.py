@@ -37,9 +37,7 @@ class Wire1Machine(Machine[Input, Output]):
         offer: Offer,
         patience: Patience,
     ) -> None:
-        super().__init__(
-            table, state, transfer_id=transfer_id, peer_id=peer_id, patience=patience
-        )
+        super().__init__(table, state, transfer_id=transfer_id, peer_id=peer_id, patience=patience)
         self.plan = ChunkPlan(offer.size, offer.chunk_size)
         self._offer = offer
         self._timer = RetransmissionTimer()

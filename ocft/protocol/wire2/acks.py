@@ -22,7 +22,7 @@ class AckSchedule:
         self.heard: int | None = None
         """The highest number of a frame whose bytes are stored."""
         self.heard_at = 0.0
-        self._waiting: dict[int, tuple[int, int, float]] = {}
+        self._waiting: dict[int, tuple[int, int, float, bool]] = {}
         self._asked: int | None = None  # the frame that wants an ack at once
         self._unacknowledged = 0
         self._last_ack_at = -math.inf
@@ -46,7 +46,7 @@ class AckSchedule:
             self._interval += 0.25 * (now - self._last_frame_at - self._interval)
         self._last_frame_at = now
         if len(self._waiting) < _MOST_REMEMBERED:
-            self._waiting[number] = (first, end, now)
+            self._waiting[number] = (first, end, now, is_new)
         if wants_ack:
             self._asked = max(number, self._asked or 0)
         elif not is_new:
@@ -54,11 +54,11 @@ class AckSchedule:
 
     def stored(self, stored: RangeSet, now: float) -> None:
         """Note what is stored now."""
-        for number, (first, end, at) in list(self._waiting.items()):
+        for number, (first, end, at, is_new) in list(self._waiting.items()):
             if not stored.covers(first, end):
                 continue
             del self._waiting[number]
-            self._unacknowledged += 1
+            self._unacknowledged += is_new
             if self.heard is None or number > self.heard:
                 self.heard, self.heard_at = number, at
         if self._asked is not None and self._asked not in self._waiting:

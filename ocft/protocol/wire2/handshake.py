@@ -254,9 +254,7 @@ class Responder:
         proved = None
         if finish.proof is not None:
             for secret in secrets:
-                if proofs_match(
-                    secret_proof(root, th3, secret, is_initiator=True), finish.proof
-                ):
+                if proofs_match(secret_proof(root, th3, secret, is_initiator=True), finish.proof):
                     proved = secret
             if proved is None:
                 raise UnsealError("a FINISH that proves another secret")  # R-HSK-1

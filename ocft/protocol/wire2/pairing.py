@@ -60,6 +60,7 @@ class Prover:
         self._node_id = node_id
         self._introduction = Introduction(id=identity.to_bytes(), name=name)
         self._guess: Pair | None = None  # the one that we have answered
+        self._is_over = False  # a guess or a seal was wrong, R-PAI-2
         self._keys: PairingKeys | None = None
         self._answer = b""
         self._welcome = b""
@@ -72,6 +73,8 @@ class Prover:
         Raises:
             PairingFailedError: The other side does not know the code; this run is over.
         """
+        if self._is_over or message.recipient not in (None, self._node_id):
+            return None
         if self._guess is None:
             return self._answer_guess(message) if message.step == 1 else None
         if message.sender != self._guess.sender:
@@ -90,6 +93,7 @@ class Prover:
         try:
             shared = self._spake.finish(guess.spake)
         except UnsealError as error:
+            self._is_over = True
             raise PairingFailedError(_WRONG) from error
         self._keys = pairing_keys(
             shared, self.number, self._node_id, guess.sender, self._spake.message, guess.spake
@@ -110,7 +114,11 @@ class Prover:
     def _meet(self, sender: NodeId, sealed: bytes) -> None:
         if self._keys is None:
             return
-        self.paired = _open(self._keys.guesser_key, sealed, sender)
+        try:
+            self.paired = _open(self._keys.guesser_key, sealed, sender)
+        except PairingFailedError:
+            self._is_over = True
+            raise
         introduction = pack_introduction(self._introduction)
         self._welcome = pack_handshake(
             Pair(
@@ -160,9 +168,13 @@ class Guesser:
         if self._keys is None:
             if message.step == 2 and message.spake is not None:  # noqa: PLR2004 - of the spec
                 self._take_answer(message, message.spake)
-        elif message.sender == self._prover and message.sealed is not None:
-            if message.step == 4 and self.paired is None:  # noqa: PLR2004
-                self.paired = _open(self._keys.prover_key, message.sealed, message.sender)
+        elif (
+            self.paired is None
+            and message.step == 4  # noqa: PLR2004
+            and message.sender == self._prover
+            and message.sealed is not None
+        ):
+            self.paired = _open(self._keys.prover_key, message.sealed, message.sender)
 
     def _take_answer(self, answer: Pair, spake: bytes) -> None:
         try:

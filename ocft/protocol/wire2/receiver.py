@@ -89,7 +89,7 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         self._written = self._stored.copy()  # also what is not synced yet
         self._acks = AckSchedule()
         self._acks_sent = 0
-        self._has_keys = False
+        self._has_keys = False  # of the current epoch: its accept has left
         self._accept: SayAccept | None = None  # of the current epoch
         self._owes: SayAccept | SayAgain | SayReject | SayDone | SayStop | None = None
         self._reject_code = TransferRejectedError.code
@@ -144,10 +144,9 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         self.epoch = epoch
         self._acks = AckSchedule()
         self._acks_sent = 0
+        self._has_keys = False
         self._accept = self._owes = SayAccept(epoch, self.is_decided, self.limit)
         self._repeat_at = math.inf
-        if self.state is TransferState.COMPLETING:
-            return
 
     def accept(self, now: float) -> None:
         """Decide to take the files.
@@ -159,10 +158,13 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         self._begin(now)
         if self._is_manifest_known:
             self._tell_accepted()
-        if isinstance(self._owes, SayAccept):  # it has not left: let it say so at once
+        if isinstance(self._owes, SayAccept) and not self._has_keys:
+            # It has not left: let it say so at once.
             self._accept = self._owes = SayAccept(self.epoch, is_decided=True, limit=self.limit)
         elif self._accept is not None:
             self._say_decided(now)
+        if self._is_manifest_known and self._is_all_stored():  # nothing but empty files
+            self._publish()
 
     def reject(self, reason: str, now: float, *, code: str = TransferRejectedError.code) -> None:  # noqa: ARG002
         """Decide not to take the files.
@@ -217,10 +219,11 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
             self._repeat_end(self.epoch)
             return
         first, end = data.offset, data.offset + len(data.data)
-        if end > self._size or (first < end and first >= self.limit):
+        if end > (self.limit if first < end else self._size):
             raise UnexpectedMessageError(f"bytes {first} to {end} are not what may be sent now")
         self._sign_of_life(now)
-        self._repeat_at, self._repeat_wait = math.inf, _FIRST_REPEAT
+        if first < end and end > self._manifest_size:  # it knows that we want the files
+            self._repeat_at, self._repeat_wait = math.inf, _FIRST_REPEAT
         is_new = not self._written.covers(first, end)
         self._acks.came(number, first, end, now, wants_ack=data.wants_ack, is_new=is_new)
         if is_new:
@@ -241,6 +244,8 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         if self.state.is_final:
             return
         for first, end in ranges:
+            if self._has_keys and not self._written.covers(first, end):
+                self._acks.ask(now)  # what need not come is said before it is sent
             self._stored.add(first, end)
             self._written.add(first, end)
         self._acks.stored(self._stored, now)
@@ -370,12 +375,13 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         if self.state.is_final or now < (self.deadline or now):
             return
         if self._is_out_of_patience(now):
-            if self.state is not TransferState.COMPLETING:  # its end is near and certain
-                self._move(ReceiverInput.EXPIRE)
-                self._end_by_timeout(now)
-                self._owes = self._farewell()
-            else:
+            if self.state is TransferState.COMPLETING:  # its end is near and certain
+                self._total_at = math.inf
                 self._note_sign_of_life(now)
+                return
+            self._move(ReceiverInput.EXPIRE)
+            self._end_by_timeout(now)
+            self._owes = self._farewell()
             return
         if now >= self._repeat_at:
             self._repeat_wait = min(2 * self._repeat_wait, _LONGEST_REPEAT)

@@ -33,6 +33,7 @@ _ASK_WHETHER_DECIDED = 300.0  # seconds, R-ARQ-8
 _VAIN_PROBES = 6  # before a silent peer is offered a new epoch, R-ARQ-5
 _LONGEST_PROBE_WAIT = 60.0
 _FIRST_EPOCH_WAIT = 3.0
+_MOST_DOUBLINGS = 8  # beyond the longest of all waits
 
 
 class FrameSender(Machine[SenderInput, Never]):
@@ -155,13 +156,7 @@ class FrameSender(Machine[SenderInput, Never]):
             case TransferAccept() if message.epoch == self.epoch and self._window is None:
                 self._receive_accept(message, now)
             case OfferAgain() if message.epoch == self.epoch:
-                was_final = self.state.is_final
-                self._move(SenderInput.AGAIN)
-                if was_final:
-                    self._repeat_farewell()
-                else:
-                    self._sign_of_life(now)
-                    self._next_epoch(now)
+                self._receive_again(now)
             case TransferReject() if message.epoch == self.epoch:
                 was_final = self.state.is_final
                 self._move(SenderInput.REJECT)
@@ -194,21 +189,26 @@ class FrameSender(Machine[SenderInput, Never]):
             now: Seconds on the same clock.
         """
         window = self._window
-        if window is None or number <= self._last_ack or self.state.is_final:
+        if self.state.is_final:
+            self._repeat_farewell()
+            return
+        if window is None or number <= self._last_ack:
             return  # R-SEA-2
         if ack.ranges and ack.ranges[-1][1] > self._size:
             return
+        if ack.heard is not None and ack.heard >= window.frames:
+            return  # it would make all that is in flight look lost
         self._last_ack = number
         self._epochs_in_vain = 0
         is_progress = window.take(ack, now)
         self._sign_of_life(now)
         self._probes_in_vain = 0
+        self._owes_probe = False
         if is_progress:
             self._probes = 0
         if ack.is_decided:
             self._decide(now)
-        if window.is_all_stored and self.is_decided:
-            self._move(SenderInput.ALL_STORED)
+        self._note_all_stored(window)
         self._arm(now)
 
     @property
@@ -249,9 +249,7 @@ class FrameSender(Machine[SenderInput, Never]):
             place = (self._size, self._size)  # an empty frame: R-ARQ-9
         number, is_repeat = window.send(place, now)
         ends_manifest = place[0] < self._manifest_size <= place[1]
-        wants_ack = (
-            asks_ack or self._owes_probe or ends_manifest or window.next_range(room) is None
-        )
+        wants_ack = asks_ack or self._owes_probe or ends_manifest or window.next_range(room) is None
         self._owes_probe = False
         self._wake_at = math.inf  # armed again when it has left
         return SayData(number, *place, wants_ack=wants_ack, is_repeat=is_repeat)
@@ -261,7 +259,8 @@ class FrameSender(Machine[SenderInput, Never]):
         if self.state.is_final:
             return
         if isinstance(said, SayOffer):
-            self._wake_at = now + self._offer_timer.timeout
+            if self._window is None:  # else its accept was faster than this note
+                self._wake_at = now + self._offer_timer.timeout
         elif isinstance(said, SayData) and self._window is not None:
             self._window.left(said.number, now)
             self._arm(now)
@@ -304,7 +303,7 @@ class FrameSender(Machine[SenderInput, Never]):
         """
         self._move(SenderInput.CANCEL)
         self._end_by_cancel(reason)
-        self._owes_stop = True
+        self._owes_stop = self.epoch > 0
 
     def fail(self, error: OcftError, now: float, *, is_resumable: bool = False) -> None:  # noqa: ARG002
         """End because something on this side went wrong, and tell the receiver."""
@@ -333,7 +332,7 @@ class FrameSender(Machine[SenderInput, Never]):
         self._offer_timer = RetransmissionTimer(longest=_LONGEST_OFFER_WAIT)
         self._owes_probe = False
         if self._epochs_in_vain:  # R-ARQ-5: a peer that only ever asks anew must not spin us
-            wait = _FIRST_EPOCH_WAIT * 2.0 ** (self._epochs_in_vain - 1)
+            wait = _FIRST_EPOCH_WAIT * 2.0 ** min(self._epochs_in_vain - 1, _MOST_DOUBLINGS)
             self._owes_offer = False
             self._wake_at = now + min(wait, _LONGEST_OFFER_WAIT)
         else:
@@ -344,19 +343,33 @@ class FrameSender(Machine[SenderInput, Never]):
     def _receive_accept(self, accept: TransferAccept, now: float) -> None:
         if accept.ranges and accept.ranges[-1][1] > self._size:
             raise UnexpectedMessageError("an accept of bytes that there are not")
-        was_final = self.state.is_final
-        if was_final:
+        if self.state.is_final:
             self._repeat_farewell()
             return
+        if not self._has_offered:
+            return  # nobody can have heard of this epoch yet
+        self._owes_offer = False
         self._window = Window(self._size, accept.limit, accept.ranges)
         self._sign_of_life(now)
         if accept.is_decided:
             self._decide(now)
         else:
             self._move(SenderInput.UNDECIDED)
-        if self._window.is_all_stored and self.is_decided:
-            self._move(SenderInput.ALL_STORED)
+        self._note_all_stored(self._window)
         self._arm(now)
+
+    def _receive_again(self, now: float) -> None:
+        was_final = self.state.is_final
+        self._move(SenderInput.AGAIN)
+        if was_final:
+            self._repeat_farewell()
+        elif self._has_offered:
+            self._sign_of_life(now)
+            self._next_epoch(now)
+
+    def _note_all_stored(self, window: Window) -> None:
+        if window.is_all_stored and self.state is not TransferState.PENDING:
+            self._move(SenderInput.ALL_STORED)
 
     def _decide(self, now: float) -> None:
         was_pending = self.state is TransferState.PENDING
@@ -398,7 +411,10 @@ class FrameSender(Machine[SenderInput, Never]):
             self._wake_at = math.inf  # something goes at once
             return
         if window.has_flight or self.state is TransferState.COMPLETING or self.is_decided:
-            wait = window.timer.timeout * 2.0**self._probes
+            wait = window.timer.timeout * 2.0 ** min(self._probes, _MOST_DOUBLINGS)
+            self._wake_at = now + min(wait, _LONGEST_PROBE_WAIT)
+        elif self._probes_in_vain:  # it has not said that it is undecided: it may be gone
+            wait = window.timer.timeout * 2.0**self._probes_in_vain
             self._wake_at = now + min(wait, _LONGEST_PROBE_WAIT)
         else:
             self._wake_at = now + _ASK_WHETHER_DECIDED

@@ -79,8 +79,13 @@ class Window:
         """
         if len(self._flight) >= MOST_FRAMES or self._bytes_in_flight >= MOST_BYTES:
             return None
-        gap = self._lost.lowest() or next(self.stored.missing(self._next, self.limit), None)
-        return None if gap is None else (gap[0], min(gap[1], gap[0] + room))
+        gap = self._lost.lowest()
+        if gap is None or gap[0] >= self.limit:  # an ack with no room for all ranges lowers it
+            gap = next(self.stored.missing(self._next, self.limit), None)
+        if gap is None:
+            return None
+        room = min(room, MOST_BYTES - self._bytes_in_flight)
+        return gap[0], min(gap[1], gap[0] + room, self.limit)
 
     def send(self, place: Range, now: float) -> tuple[int, bool]:
         """Note that a range leaves.

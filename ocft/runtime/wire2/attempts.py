@@ -136,18 +136,19 @@ class Attempt:
             peer_secret=trust.secret_of(self._peer_id),
         )
         await self._say_hello(initiator)
-        if initiator.finish is not None and not self._is_overtaken():
-            await self._repeat(initiator.finish, self._is_welcomed, within=_FINISH_PATIENCE)
-        if self._is_overtaken():
+        if initiator.finish is None:
             return self._other
+        # Also when the peer's own handshake was faster: it may have taken our FINISH, and then it
+        # seals with this root key (R-HSK-6).
+        await self._repeat(initiator.finish, self._is_welcomed, within=_FINISH_PATIENCE)
         welcome = self._heard()
         if welcome is None:
-            return None
+            return self._other
         established = initiator.take_welcome(
             welcome, trusts_unknown=trust.may_use_wire_1(self._peer_id)
         )
         if established is None:
-            return None
+            return self._other
         trust.pin(self._peer_id, established.identity, None)
         peer = trust.peer(self._peer_id)
         expires_at = peer.expires_at if peer is not None else None
@@ -156,6 +157,9 @@ class Attempt:
     def _is_overtaken(self) -> bool:
         """Say whether the peer's own handshake was faster."""
         return self._other is not None
+
+    def _is_replied(self) -> bool:
+        return self._has_replied or self._is_overtaken()
 
     def _is_welcomed(self) -> bool:
         return self._welcome is not None
@@ -168,11 +172,11 @@ class Attempt:
         speaks_wire_2 = node is not None and node.wire == "2"
         may_fall_back = self._trust.may_use_wire_1(self._peer_id) and not speaks_wire_2
         if not may_fall_back:
-            await self._repeat(initiator.hello, lambda: self._has_replied, within=None)
+            await self._repeat(initiator.hello, self._is_replied, within=None)
             return
         for wait in _HELLO_WAITS_IF_UNKNOWN:
             await self._send(self._trust.address_of(self._peer_id), initiator.hello)
-            if await self._wait(wait, lambda: self._has_replied):
+            if await self._wait(wait, self._is_replied):
                 return
         self._trust.remember_as_wire_1(self._peer_id)
         raise PeerTooOldError(f"{self._peer_id} does not answer in wire 2.")
@@ -189,12 +193,12 @@ class Attempt:
             wait = min(2 * wait, _LONGEST_WAIT)
 
     async def _wait(self, seconds: float, is_answered: Callable[[], bool]) -> bool:
-        """Wait until something is answered; say whether it, or something better, was."""
+        """Wait until something is answered; say whether it was."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not (is_answered() or self._other is not None or self._failure is not None):
+                while not (is_answered() or self._failure is not None):
                     self._changed.clear()
                     await self._changed.wait()
         if self._failure is not None:
             raise self._failure
-        return is_answered() or self._other is not None
+        return is_answered()

@@ -80,6 +80,10 @@ class Pairings:
         self._typed: dict[int, _Typed] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    def wall_clock(self) -> float:
+        """Return the seconds since the epoch."""
+        return self._trust.wall_clock()
+
     async def show(
         self, code: PairingCode, *, name: str | None = None, within: float = CODE_SECONDS
     ) -> TrustedPeer:

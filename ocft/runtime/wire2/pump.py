@@ -201,6 +201,7 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         except MessageTooLongError as error:
             _log.warning("%s: %s", self.id, error)
         except TrustError as error:
+            self._sending = None  # it is over, and must not be rescheduled for the farewell
             self.fail(error, is_resumable=True)
         except ChannelError as error:
             # As good as a text that the platform lost: the machine's timers are made for that.
@@ -261,8 +262,9 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         machine, record = self.machine, self.record
         return (
             super()._has_news()
-            or machine.epoch != record.epoch
-            or machine.is_decided != record.is_decided
+            # After the end a late offer gets an answer, and changes nothing.
+            or not machine.state.is_final
+            and (machine.epoch != record.epoch or machine.is_decided != record.is_decided)
         )
 
     def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:

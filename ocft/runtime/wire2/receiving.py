@@ -158,6 +158,10 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         """Go on after a restart."""
         self.machine.resume(self._around.clock())
         self.settle()
+        going_on = (TransferState.ACCEPTED, TransferState.TRANSFERRING)
+        if self._manifest is not None and self.machine.state in going_on:
+            # It may have been killed before it had noted what it does not want (R-MAN-3).
+            self._start(self._leave_out(self._manifest))
 
     async def close(self) -> None:
         """Close the files: what is stored is kept, or forgotten if it has no future."""
@@ -388,7 +392,9 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self.record = replace(self.record, info=replace(info, local_path=path))
         self.machine.published(path, info.digest, self._around.clock())
         self.settle()
+        self._arriving = None
         arriving.discard()
+        self._around.journal.save(self.record)  # to forget the pieces is to count them from 0 again
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

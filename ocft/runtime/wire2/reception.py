@@ -237,8 +237,7 @@ class Reception:
     ) -> Ignored | None:
         """Take in a message for a transfer that is not live: it failed, or it has ended."""
         info = record.info
-        goes_on = OfferAgain if info.direction is Direction.SEND else TransferOffer
-        if info.is_resumable and isinstance(message, goes_on):
+        if info.is_resumable and _goes_on(record, message):
             if isinstance(message, TransferOffer):
                 # It was accepted once; what the peer may, or the disk can, may have changed.
                 decision = self.decide(info.peer_id, info.size)
@@ -286,6 +285,13 @@ class Reception:
         if now - self._seen.get(peer_id, 0.0) >= _SEEN_EVERY:
             self._seen[peer_id] = now
             self._wire.trust.nodes.saw(peer_id, now)
+
+
+def _goes_on(record: TransferRecord, message: AboutTransfer) -> bool:
+    """Say whether a peer goes on with a transfer that failed; old texts do not (R-CTL-2, 3)."""
+    if record.info.direction is Direction.SEND:
+        return isinstance(message, OfferAgain) and message.epoch == record.epoch
+    return isinstance(message, TransferOffer) and message.epoch > record.epoch
 
 
 def left_for_others(record: TransferRecord, epoch: int, state: TransferState) -> TransferRecord:

@@ -168,6 +168,10 @@ class FrameSendPump(FramePump[FrameSender, Never]):
             session = await self._wire.handshakes.session_with(self.record.info.peer_id, anew=anew)
         finally:
             self._waits_for_session = False
+        if self._offer is None or self._offer.epoch != epoch:
+            # R-CTL-2, also after a power cut: the receiver ignores an epoch that it has accepted,
+            # and an `at` that is not that of the first one.
+            await asyncio.to_thread(self._around.journal.database.checkpoint)
         if self.machine.state.is_final or epoch != self.machine.epoch:
             return
         if self._offer is None or self._offer.epoch != epoch:

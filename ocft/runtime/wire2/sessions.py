@@ -108,6 +108,12 @@ class Sessions:
             established_at=self._wall_clock(),
             expires_at=expires_at,
         )
+        kept = {one.root for one in self._store.of(established.peer_id, self._wall_clock())}
+        self._live = {
+            root: live
+            for root, live in self._live.items()
+            if live.peer_id != established.peer_id or root in kept
+        }
         return self._use_root(
             established.peer_id, established.root, is_initiator=established.is_initiator
         )
