@@ -72,6 +72,7 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
         self._address = address
         self._around = around
         self._unsaved: list[OutputT | Notify] = []  # what waits for the journal
+        self._is_unsaved = False  # the journal refused: nothing may leave before it is written
         self._todo: deque[OutputT] = deque()
         self._wake = asyncio.Event()
         self._sending: asyncio.Timeout | None = None
@@ -103,8 +104,10 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
             # Another process may hold the journal, or the disk be full: what waits for the row to
             # be written is kept, and the pump's task tries again.
             _log.warning("%s: the journal cannot be written now: %s", self.id, error)
+            self._is_unsaved = True
             self._wake.set()
             return
+        self._is_unsaved = False
         saved, self._unsaved = self._unsaved, []
         for output in saved:
             if isinstance(output, Notify):
@@ -171,10 +174,10 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
 
     def has_work(self) -> bool:
         """Say whether something is left to be done, even after the end."""
-        return bool(self._todo or self._unsaved)
+        return bool(self._todo or self._is_unsaved)
 
     async def _next(self) -> None:
-        if self._unsaved:
+        if self._is_unsaved:
             await asyncio.sleep(_SAVE_AGAIN_AFTER)
             self.settle()
         elif self._todo:

@@ -94,6 +94,15 @@ class SessionStore:
         """
         return self._usable("TRUE", (), now)
 
+    def forget_older(self, peer_id: NodeId) -> None:
+        """Delete all sessions with a peer but the newest: the peer uses that one (R-HSK-4)."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM sessions WHERE peer_id = ?1 AND number <"
+                " (SELECT max(number) FROM sessions WHERE peer_id = ?1)",
+                (storable(peer_id),),
+            )
+
     def forget(self, peer_id: NodeId) -> None:
         """Delete the sessions with a peer: the trust in it has ended, or it lost its keys."""
         with self._database.transaction() as connection:

@@ -222,13 +222,16 @@ class FrameSender(Machine[SenderInput, Never]):
             return None
         return self._window.next_range(room)
 
-    def next_to_send(self, room: int, now: float, *, asks_ack: bool = False) -> Say | None:
+    def next_to_send(
+        self, room: int, now: float, *, asks_ack: bool = False, holds_data: bool = False
+    ) -> Say | None:
         """Return what should leave now, control messages first; None when nothing has to.
 
         Args:
             room: Bytes that one data frame carries.
             now: Seconds on the same clock.
             asks_ack: Whether a data frame is to ask for an ack.
+            holds_data: Whether data waits until what is in flight is answered, or its probe is due.
         """
         if self._owes_stop:
             self._owes_stop = False
@@ -241,6 +244,10 @@ class FrameSender(Machine[SenderInput, Never]):
             return SayOffer(self.epoch)
         window = self._window
         if window is None:
+            return None
+        if holds_data and window.has_flight and not self._owes_probe:
+            if self._wake_at == math.inf:
+                self._wake_at = now + window.timer.timeout
             return None
         place = window.next_range(room)
         if place is None:

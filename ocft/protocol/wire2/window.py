@@ -46,7 +46,7 @@ class Window:
         self.look_at = math.inf
         """When a frame in flight will be so old that it counts as lost."""
         self.round_trip = 0.0
-        """Seconds of the latest or the smoothed round trip, the longer one; 0: none was measured."""
+        """Seconds of the latest or the smoothed round trip, the longer one; 0: not measured yet."""
         self._size = size
         self._next = 0  # nothing from here on was sent
         self._number = 0  # the next frame's

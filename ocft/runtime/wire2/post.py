@@ -45,6 +45,7 @@ class Post:
         self._clock = clock
         self._max_text = limits.max_text
         self._assembler = Assembler()
+        self._capacities: dict[Alphabet, int] = {}
 
     @property
     def is_narrow(self) -> bool:
@@ -100,6 +101,7 @@ class Post:
                 await self._outbox.send(address, text, is_control=is_control)
         except MessageTooLongError:
             self._max_text -= self._max_text // 8  # R-ARQ-12
+            self._capacities.clear()
             _log.warning("the channel carries less than it says; now %d", self._max_text)
             raise
 
@@ -112,6 +114,12 @@ class Post:
         return self._assembler.add(author, fragment, self._clock())
 
     def _capacity(self, alphabet: Alphabet) -> int:
+        known = self._capacities.get(alphabet)
+        if known is None:
+            known = self._capacities[alphabet] = self._computed(alphabet)
+        return known
+
+    def _computed(self, alphabet: Alphabet) -> int:
         measure = self._limits.unit.measure
         return min(
             capacity(

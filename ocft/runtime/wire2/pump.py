@@ -185,7 +185,7 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         return self._said is not None
 
     async def _next(self) -> None:
-        if self._todo or self._unsaved or self._said is None:
+        if self._todo or self._is_unsaved or self._said is None:
             await super()._next()
             return
         said, self._said = self._said, None
@@ -263,8 +263,10 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         return (
             super()._has_news()
             # After the end a late offer gets an answer, and changes nothing.
-            or not machine.state.is_final
-            and (machine.epoch != record.epoch or machine.is_decided != record.is_decided)
+            or (
+                not machine.state.is_final
+                and (machine.epoch != record.epoch or machine.is_decided != record.is_decided)
+            )
         )
 
     def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:

@@ -393,7 +393,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self.machine.published(path, info.digest, self._around.clock())
         self.settle()
         self._arriving = None
-        arriving.discard()
+        await asyncio.to_thread(arriving.discard)
         self._around.journal.save(self.record)  # to forget the pieces is to count them from 0 again
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -19,6 +19,7 @@ from ocft.runtime.wire2.sessions import LiveSession
 from ocft.storage import TransferRecord
 from ocft.transfers import Direction, TransferState
 from ocft.wire import (
+    MAX_MANIFEST,
     ControlFrame,
     Finish,
     Fragment,
@@ -37,6 +38,8 @@ from ocft.wire import (
 )
 
 _log = logging.getLogger(__name__)
+_MOST_OF_A_PEER: Final = 64  # live transfers
+_MOST_UNDECIDED_BYTES: Final = MAX_MANIFEST  # of manifests that wait for a decision
 _MOST_REFUSALS: Final = 32  # under way at once
 _FARTHEST_AHEAD_MS: Final = 24 * 3600 * 1000  # R-CTL-4
 _DAY: Final = 24 * 3600.0
@@ -185,6 +188,8 @@ class Reception:
         if not forgotten_before < offer.offered_at <= now * 1000 + _FARTHEST_AHEAD_MS:
             return Ignored("replay", peer_id)  # R-CTL-4
         decision = self.decide(peer_id, offer.size - offer.manifest_size)
+        if decision.verdict in (Verdict.ACCEPT, Verdict.ASK) and self._is_crowded(peer_id, offer):
+            decision = Decision(Verdict.REFUSE, "Too many transfers of one peer", "BUSY")
         match decision.verdict:
             case Verdict.IGNORE:
                 return Ignored("busy", peer_id)
@@ -210,6 +215,18 @@ class Reception:
             knows_secret=trust.knows_our_secret(peer_id),
             received_today=self._around.journal.received_since(peer_id, since),
             load=self._load(),
+        )
+
+    def _is_crowded(self, peer_id: NodeId, offer: TransferOffer) -> bool:
+        """Say whether a peer has as much under way as one peer may have (R-LIM-2)."""
+        pumps = [one for one in self._fleet if one.record.info.peer_id == peer_id]
+        undecided = sum(
+            one.record.manifest_size
+            for one in pumps
+            if isinstance(one, FrameReceivePump) and one.is_undecided
+        )
+        return (
+            len(pumps) >= _MOST_OF_A_PEER or undecided + offer.manifest_size > _MOST_UNDECIDED_BYTES
         )
 
     def _begin(self, session: LiveSession, offer: TransferOffer, *, is_automatic: bool) -> None:

@@ -123,9 +123,11 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         if post.is_narrow and self._files is not None:
             room = self._fitting(room, post.frame_room(alphabet))
         asks = self._dense.is_probing
-        said = self.machine.next_to_send(room, now, asks_ack=asks)
+        said = self.machine.next_to_send(
+            room, now, asks_ack=asks, holds_data=self._dense.is_awaited
+        )
         if isinstance(said, SayData):
-            self._dense.sends(said)
+            self._dense.sends(said, self._around.wall_clock())
         return said
 
     def _fitting(self, room: int, body_room: int) -> int:
@@ -263,6 +265,11 @@ class _DenseProbe:
         """Whether the next data frame is a probe."""
         return self._works is None and self._number is None and self._probes < _MOST_PROBES
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a probe is under way: its answer is worth more than texts that hold little."""
+        return self._works is None and self._number is not None
+
     def alphabet(self) -> Alphabet:
         """Return what the next data frame is written in."""
         return Alphabet.CJK15 if self._works or self.is_probing else Alphabet.BASE64URL
@@ -272,13 +279,13 @@ class _DenseProbe:
         is_dense = self._works or number == self._number
         return Alphabet.CJK15 if is_dense else Alphabet.BASE64URL
 
-    def sends(self, said: SayData) -> None:
+    def sends(self, said: SayData, at: float) -> None:
         """Note a frame: the probe, or one that repeats its bytes in the other alphabet."""
         if self.is_probing and said.first < said.end:
             self._number, self._place = said.number, (said.first, said.end)
             self._probes += 1
         elif self._works is None and said.first < self._place[1] and self._place[0] < said.end:
-            self._number = None  # an ack would not tell any more which of them arrived
+            self._note_lost(at)  # an ack would not tell any more which of them arrived
 
     def learn(self, heard: int | None, ranges: tuple[tuple[int, int], ...], at: float) -> None:
         """Learn from an ack whether the probe arrived."""
@@ -287,11 +294,13 @@ class _DenseProbe:
         first, end = self._place
         if heard == self._number or any(a <= first and end <= b for a, b in ranges):
             self._works = True
+            self._nodes.save_dense(self._peer_id, self._channel, works=True, at=at)
         elif heard > self._number:
-            self._number = None  # it was lost, or garbled
-            if self._probes < _MOST_PROBES:
-                return
+            self._note_lost(at)
+
+    def _note_lost(self, at: float) -> None:
+        """Note that a probe was lost or garbled; after some it is taken for the latter."""
+        self._number = None
+        if self._probes >= _MOST_PROBES and self._works is None:
             self._works = False
-        else:
-            return
-        self._nodes.save_dense(self._peer_id, self._channel, works=self._works, at=at)
+            self._nodes.save_dense(self._peer_id, self._channel, works=False, at=at)

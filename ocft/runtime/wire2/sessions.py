@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ocft.crypto import SessionKeys, open_message, seal_message, session_keys
-from ocft.errors import MalformedMessageError, UnsealError
+from ocft.errors import UnsealError
 from ocft.ids import NodeId
 from ocft.protocol import Established
 from ocft.storage import Session, SessionStore
@@ -21,6 +21,7 @@ from ocft.wire import (
 
 _SALT_SIZE: Final = 16
 _SALTS_REMEMBERED: Final = 1024  # R-CTL-6
+_LOOK_PAUSE: Final = 1.0  # seconds: strangers' tags must not make us search again and again
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +71,8 @@ class Sessions:
     def __init__(self, store: SessionStore, wall_clock: Callable[[], float]) -> None:
         self._store = store
         self._wall_clock = wall_clock
-        self._live: dict[bytes, LiveSession] = {}  # by root key
+        self._live: dict[bytes, LiveSession] = {}  # by the tag of what comes
+        self._looked_at = -_LOOK_PAUSE
 
     def newest(self, peer_id: NodeId) -> LiveSession | None:
         """Return what to seal with for a peer; None: a handshake is needed."""
@@ -86,18 +88,30 @@ class Sessions:
         Raises:
             MalformedMessageError: The peer sealed something that is no message.
         """
-        for session in self._store.all(self._wall_clock()):
-            live = self._use(session)
-            if live.keys.open_tag != frame.tag:
-                continue
-            try:
-                message = live.open(frame)
-            except UnsealError:
-                return None
-            except MalformedMessageError:
-                raise
-            return None if message is None else (live, message)
-        return None
+        live = self._find(frame.tag)
+        if live is None:
+            return None
+        try:
+            message = live.open(frame)
+        except UnsealError:
+            return None
+        stored = self._store.of(live.peer_id, self._wall_clock())
+        if live.root not in [session.root for session in stored]:
+            del self._live[frame.tag]  # the trust was taken back, perhaps by another process
+            return None
+        if stored[0].root == live.root and len(stored) > 1:
+            self._store.forget_older(live.peer_id)  # R-HSK-4: the peer has the newest, too
+        return None if message is None else (live, message)
+
+    def _find(self, tag: bytes) -> LiveSession | None:
+        live = self._live.get(tag)
+        now = self._wall_clock()
+        if live is None and not 0 <= now - self._looked_at < _LOOK_PAUSE:
+            self._looked_at = now
+            for session in self._store.all(now):
+                self._use(session)
+            live = self._live.get(tag)
+        return live
 
     def add(self, established: Established, *, expires_at: float | None) -> LiveSession:
         """Keep what a handshake left behind."""
@@ -121,14 +135,15 @@ class Sessions:
     def forget(self, peer_id: NodeId) -> None:
         """Forget all root keys of a peer."""
         self._store.forget(peer_id)
-        self._live = {root: one for root, one in self._live.items() if one.peer_id != peer_id}
+        self._live = {tag: one for tag, one in self._live.items() if one.peer_id != peer_id}
 
     def _use(self, session: Session) -> LiveSession:
         return self._use_root(session.peer_id, session.root, is_initiator=session.is_initiator)
 
     def _use_root(self, peer_id: NodeId, root: bytes, *, is_initiator: bool) -> LiveSession:
-        live = self._live.get(root)
-        if live is None:
-            live = LiveSession.of(peer_id, root, is_initiator=is_initiator)
-            self._live[root] = live
+        for known in self._live.values():
+            if known.root == root:
+                return known
+        live = LiveSession.of(peer_id, root, is_initiator=is_initiator)
+        self._live[live.keys.open_tag] = live
         return live
