@@ -8,9 +8,9 @@ of 4,096 UTF-16 units with a text a second, in virtual time and in texts. From `
 both know that the files have their names; collecting, hashing, and bringing all of them to the disk
 are included. The bytes are random. A pair's handshake is in it.
 
-What the disk alone costs is shown beside it: a program that only reads, hashes, writes and syncs the
-same files. Nothing is removed before the end: where many files were removed, ext4 takes up to 0.5 ms
-to make a new one for some minutes. Do not run it twice in a row in the same place.
+What the disk costs is shown beside it: a program that only reads, hashes, writes and syncs the same
+files. Nothing is removed before the end: where many files were removed, ext4 takes up to 0.5 ms to
+make a new one for some minutes. So do not run it twice in a row in the same place (TMPDIR).
 """
 
 import asyncio
@@ -98,26 +98,30 @@ def main() -> None:
         (folder / "chat").mkdir()
         chatted = measure(folder / "chat", count, is_chat=True)
     middle = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-    table.add({
-        "memory channel": "s",
-        f"{count} files": middle["many"],
-        "one file": middle["one"],
-        "ratio": middle["ratio"],
-        "worst": max(row["ratio"] for row in rows),
-        "goal": GOAL,
-        "files copied": middle["copy of many"],
-        "one file copied": middle["copy of one"],
-        "transfer / copy": statistics.median(row["many"] / row["copy of many"] for row in rows),
-    })
-    table.add({
-        "chat": "virtual s",
-        f"{count} files": chatted["many"],
-        "one file": chatted["one"],
-        "ratio": chatted["ratio"],
-        "goal": GOAL,
-        "texts": chatted["texts of many"],
-        "texts, one file": chatted["texts of one"],
-    })
+    table.add(
+        {
+            "memory channel": "s",
+            f"{count} files": middle["many"],
+            "one file": middle["one"],
+            "ratio": middle["ratio"],
+            "worst": max(row["ratio"] for row in rows),
+            "goal": GOAL,
+            "files copied": middle["copy of many"],
+            "one file copied": middle["copy of one"],
+            "transfer / copy": statistics.median(row["many"] / row["copy of many"] for row in rows),
+        }
+    )
+    table.add(
+        {
+            "chat": "virtual s",
+            f"{count} files": chatted["many"],
+            "one file": chatted["one"],
+            "ratio": chatted["ratio"],
+            "goal": GOAL,
+            "texts": chatted["texts of many"],
+            "texts, one file": chatted["texts of one"],
+        }
+    )
 
 
 if __name__ == "__main__":

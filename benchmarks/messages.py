@@ -14,11 +14,12 @@ import math
 import statistics
 from pathlib import Path
 
-from nodes import MB, Nodes, Table, chat, open_nodes, parse_arguments, payload_of, scratch
-from nodes import write_random
+from nodes import MB, Table, chat, open_nodes, parse_arguments, payload_of, scratch, write_random
 
 from ocft import ChannelLimits, TextUnit
+from ocft.storage import Collected, SourceSet
 from ocft.testing import Faults, run
+from ocft.wire import pack_manifest
 
 TELEGRAM = chat(4096, TextUnit.UTF16_UNITS, 1.0)
 AT_ONCE = ChannelLimits(max_text=4096, unit=TextUnit.UTF16_UNITS)
@@ -27,17 +28,18 @@ CASES = (
     ("no loss, no rate limit", AT_ONCE, Faults(delay=(0.3, 0.3))),
     # Held back for 1 to 3 s, so that as many texts overtake.
     ("5 % loss, 10 % reordered", TELEGRAM, Faults(loss=0.05, reordering=0.1, delay=(0.3, 1.0))),
-    ("5 % loss, 10 % reordered, no rate limit", AT_ONCE,
-     Faults(loss=0.05, reordering=0.1, delay=(0.3, 1.0))),
+    (
+        "5 % loss, 10 % reordered, no rate limit",
+        AT_ONCE,
+        Faults(loss=0.05, reordering=0.1, delay=(0.3, 1.0)),
+    ),
 )
 
 
-def space_of(nodes: Nodes) -> int:
-    """Return the bytes of the byte space of the newest transfer."""
-    info = max(nodes.alice.list_transfers(), key=lambda one: one.started_at)
-    record = nodes.alice._journal.get(info.id)
-    assert record is not None
-    return info.size + record.manifest_size
+def space_of(path: Path) -> int:
+    """Return the bytes of the byte space of a transfer of one file."""
+    manifest, _ = SourceSet.describe([Collected(path, path.name)])
+    return len(pack_manifest(manifest)) + path.stat().st_size
 
 
 async def count(
@@ -50,7 +52,7 @@ async def count(
             path = write_random(folder / f"{number}.bin", MB, seed=2 * seed + number)
             nodes.counts.clear()
             await nodes.transfer(path, is_chat=True)
-            least = math.ceil(space_of(nodes) / payload_of(limits)[0])
+            least = math.ceil(space_of(path) / payload_of(limits)[0])
             rows.append({**nodes.counts, "all": nodes.counts.total(), "least": least})
     return rows
 
@@ -68,19 +70,21 @@ def main() -> None:
             laters.append(later)
         for kind, rows in (("first, with handshake", firsts), ("later", laters)):
             ratios = [row["all"] / row["least"] for row in rows]
-            table.add({
-                "channel": name,
-                "transfer": kind,
-                "least": rows[0]["least"],
-                **{
-                    one: statistics.median(row.get(one, 0) for row in rows)
-                    for one in ("data", "acks", "control", "handshake", "all")
-                },
-                "min": min(ratios),
-                "median": statistics.median(ratios),
-                "max": max(ratios),
-                "goal": 1.35 if faults.loss else 1.1,
-            })
+            table.add(
+                {
+                    "channel": name,
+                    "transfer": kind,
+                    "least": rows[0]["least"],
+                    **{
+                        one: statistics.median(row.get(one, 0) for row in rows)
+                        for one in ("data", "acks", "control", "handshake", "all")
+                    },
+                    "min": min(ratios),
+                    "median": statistics.median(ratios),
+                    "max": max(ratios),
+                    "goal": 1.35 if faults.loss else 1.1,
+                }
+            )
 
 
 if __name__ == "__main__":

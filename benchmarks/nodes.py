@@ -22,6 +22,7 @@ from ocft.wire import Alphabet, FrameType, decode
 MB = 1_000_000
 _PEERS = {"alice": "bob", "bob": "alice"}
 _QUIET = 60.0  # seconds after the end in which texts are still counted
+# All others are of a handshake: only its messages are so long that they need fragments here.
 _KINDS = {
     FrameType.DATA: "data",
     FrameType.ACK: "acks",
@@ -41,9 +42,10 @@ class CountedChannel(Channel):
     async def send(self, to: str, text: str) -> None:
         """Count the text and send it."""
         for message in decode(text):
-            # Only the messages of a handshake are so long that they need fragments here.
-            kind = _KINDS.get(FrameType(message[0]), "handshake") if type(message) is bytes else ""
-            self._counts[kind or "messages"] += 1
+            if isinstance(message, bytes):
+                self._counts[_KINDS.get(FrameType(message[0]), "handshake")] += 1
+            else:
+                self._counts["messages"] += 1
         await self._inner.send(to, text)
 
     async def texts(self) -> AsyncGenerator[IncomingText, None]:
@@ -61,17 +63,12 @@ class Nodes:
     """Two nodes that trust each other, alice and bob, and what they said."""
 
     def __init__(
-        self,
-        alice: TransferManager,
-        bob: TransferManager,
-        folder: Path,
-        counts: collections.Counter[str],
+        self, alice: TransferManager, bob: TransferManager, counts: collections.Counter[str]
     ) -> None:
         self.alice = alice
         self.bob = bob
         self.counts = counts
         """Texts in both directions, by kind."""
-        self._folder = folder
 
     async def transfer(self, *paths: Path, is_chat: bool = False) -> float:
         """Send files from alice to bob.
@@ -136,7 +133,7 @@ async def open_nodes(
         for (name, peer), end in zip(_PEERS.items(), ends, strict=True)
     )
     async with ends[0], ends[1], alice, bob:
-        yield Nodes(alice, bob, folder, counts)
+        yield Nodes(alice, bob, counts)
 
 
 def payload_of(limits: ChannelLimits) -> tuple[int, str]:
@@ -210,5 +207,5 @@ class Table:
 
 def _shown(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
     return str(value)

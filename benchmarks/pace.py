@@ -53,16 +53,18 @@ def main() -> None:
                 [run(time_one(limits, wire, loss, seed)) for seed in seeds] for wire in ("1.0", "2")
             )
             ratios = [one / other for one, other in zip(new, old, strict=True)]
-            table.add({
-                "channel": name,
-                "alphabet": alphabet,
-                "loss": f"{loss:.0%}",
-                "wire 1.0 s": statistics.median(old),
-                "wire 2 s": statistics.median(new),
-                "wire 2 / 1.0": statistics.median(ratios),
-                "worst": max(ratios),
-                "floor s": floor,
-            })
+            table.add(
+                {
+                    "channel": name,
+                    "alphabet": alphabet,
+                    "loss": f"{loss:.0%}",
+                    "wire 1.0 s": statistics.median(old),
+                    "wire 2 s": statistics.median(new),
+                    "wire 2 / 1.0": statistics.median(ratios),
+                    "worst": max(ratios),
+                    "floor s": floor,
+                }
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Both wires over the memory channel, both ends in one process, against what their parts cost alone.
+"""Both wires over the memory channel, both ends in one process, against what their parts cost.
 
     python benchmarks/throughput.py            # the tables in benchmarks/README.md
     python benchmarks/throughput.py --quick    # one round of 20 MB
@@ -140,29 +140,33 @@ def main() -> None:
         for size_mb, rounds in sizes.items():
             row = measure_apart(size_mb, rounds, wire)
             taken, of_parts = row[f"seconds of {wire}"], row[f"parts of {wire}"]
-            table.add({
-                "wire": wire,
-                "file": f"{size_mb} MB",
-                "seconds": taken,
-                "MB/s": size_mb / taken,
-                "speed / speed of the parts": of_parts,
-                "worst": row[f"worst of {wire}"],
-                "parts alone, MB/s": size_mb / taken / of_parts,
-                "peak memory, MB": row["peak_mb"],
-            })
+            table.add(
+                {
+                    "wire": wire,
+                    "file": f"{size_mb} MB",
+                    "seconds": taken,
+                    "MB/s": size_mb / taken,
+                    "speed / speed of the parts": of_parts,
+                    "worst": row[f"worst of {wire}"],
+                    "parts alone, MB/s": size_mb / taken / of_parts,
+                    "peak memory, MB": row["peak_mb"],
+                }
+            )
     if len(arguments.wires) > 1:
         size_mb = max(min(sizes), 100 if 100 in sizes else 0)
         row = measure_apart(size_mb, sizes[size_mb], *arguments.wires)
         speed = size_mb / row["seconds of 2"]
-        table.add({
-            "in turn": f"{size_mb} MB",
-            "wire 2, MB/s": speed,
-            "wire 1.0, MB/s": size_mb / row["seconds of 1.0"],
-            "wire 2 / wire 1.0": row["faster"],
-            "worst": row["least faster"],
-            "goal": 2.0,
-            "goal, MB/s": max(GOAL_MB_PER_SECOND, GOAL_OF_PARTS * speed / row["parts of 2"]),
-        })
+        table.add(
+            {
+                "in turn": f"{size_mb} MB",
+                "wire 2, MB/s": speed,
+                "wire 1.0, MB/s": size_mb / row["seconds of 1.0"],
+                "wire 2 / wire 1.0": row["faster"],
+                "worst": row["least faster"],
+                "goal": 2.0,
+                "goal, MB/s": max(GOAL_MB_PER_SECOND, GOAL_OF_PARTS * speed / row["parts of 2"]),
+            }
+        )
 
 
 if __name__ == "__main__":

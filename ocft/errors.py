@@ -340,5 +340,6 @@ _BY_CODE: dict[str, type[OcftError]] = {
         TransferTimeoutError,
         TrustExpiredError,
         UnsafeNameError,
+        UnsealError,
     )
 }

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,12 +9,12 @@ import typer
 from ocft.cli.completion import complete_request
 from ocft.cli.importing import Name, Ttl, expiry
 from ocft.cli.invocation import Invocation
-from ocft.cli.peer_words import called, fingerprint_of, peer_fields, trust_of
+from ocft.cli.peer_words import called, peer_fields, trust_of
 from ocft.cli.terminal import format_duration, printable, table
-from ocft.errors import FingerprintChangedError, TrustError
+from ocft.errors import TrustError
 
 if TYPE_CHECKING:
-    from ocft.storage import KnownNode, TrustedPeer, TrustRequest
+    from ocft.storage import TrustRequest
 
 _IdOrFingerprint = Annotated[
     str,
@@ -80,30 +79,23 @@ def approve(
     than the chat. Without a terminal, give the whole fingerprint instead of the id, or --yes.
     """
     from ocft.crypto import format_fingerprint
+    from ocft.storage import approve as trust
+    from ocft.storage import is_fingerprint_of
 
     invocation = Invocation.of(context)
     expires_at = expiry(ttl)
     found = invocation.approvals.get(request, time.time())
     fingerprint = format_fingerprint(found.fingerprint)
-    # Not the argument's shape: a stranger may have chosen an id that looks like a fingerprint.
-    is_named = _letters(request) == _letters(fingerprint)
-    if not (is_sure or is_named):
+    if not (is_fingerprint_of(found, request) or is_sure):
         _ask(invocation, found, fingerprint)
-    old = invocation.peers.find(found.id)
-    if old is None:
-        peer = _new_peer(found, name, expires_at)
-    else:
-        _require_same(old, invocation.nodes.find(found.id), found)
-        # It knows no secret of ours, or its trust has ended; what we have said about it stays.
-        peer = replace(
-            old,
-            name=name or old.name,
-            address=old.address or _address_of(found),
-            fingerprint=found.fingerprint,
-            expires_at=expires_at,
-        )
-    invocation.peers.put(peer)
-    invocation.approvals.remove(found.id)
+    peer = trust(
+        found,
+        peers=invocation.peers,
+        nodes=invocation.nodes,
+        approvals=invocation.approvals,
+        name=name,
+        expires_at=expires_at,
+    )
     invocation.output.result("approve", peer=peer_fields(peer))
     invocation.output.say(f"{called(peer)} is trusted {trust_of(peer)}.")
     invocation.output.say(f"Its fingerprint: {fingerprint}")
@@ -145,31 +137,6 @@ def _ask(invocation: Invocation, request: "TrustRequest", fingerprint: str) -> N
         raise TrustError("Not approved. The request stays; `ocft deny` forgets it.")
 
 
-def _new_peer(request: "TrustRequest", name: str | None, expires_at: float | None) -> "TrustedPeer":
-    from ocft.storage import TrustedPeer
-
-    return TrustedPeer(
-        id=request.id,
-        name=name,
-        address=_address_of(request),
-        fingerprint=request.fingerprint,
-        expires_at=expires_at,
-    )
-
-
-def _address_of(request: "TrustRequest") -> str | None:
-    return request.author if request.author != request.id else None
-
-
-def _require_same(peer: "TrustedPeer", known: "KnownNode | None", request: "TrustRequest") -> None:
-    """Refuse a request that would exchange the fingerprint of a peer (R-HSK-2)."""
-    if fingerprint_of(peer, known) not in {None, request.fingerprint}:
-        raise FingerprintChangedError(
-            f"{called(peer)} is known with another fingerprint. Ask its owner; if its keys are "
-            "new, `ocft peers revoke` it first."
-        )
-
-
 def _fields(request: "TrustRequest") -> dict[str, object]:
     from ocft.crypto import format_fingerprint
 
@@ -179,7 +146,3 @@ def _fields(request: "TrustRequest") -> dict[str, object]:
         "fingerprint": format_fingerprint(request.fingerprint),
         "at": request.at,
     }
-
-
-def _letters(fingerprint: str) -> str:
-    return fingerprint.replace("-", "").replace(" ", "").lower()

@@ -104,7 +104,7 @@ def import_(
     )
     before = fingerprint_of(old, invocation.nodes.find(given.node_id))
     if before is not None and fingerprint_of(peer, None) not in {before, None}:
-        invocation.forget_keys(peer)  # R-HSK-4
+        invocation.forget_keys(given.node_id)  # R-HSK-4
     invocation.peers.put(peer)
     _tell(invocation, "import", peer)
 

@@ -14,6 +14,7 @@ from ocft.errors import ConfigError
 if TYPE_CHECKING:
     from ocft.config import Config, Home
     from ocft.crypto import Identity
+    from ocft.ids import NodeId
     from ocft.storage import (
         ApprovalStore,
         Database,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         NodeStore,
         PeerStore,
         SessionStore,
-        TrustedPeer,
     )
 
 _log = logging.getLogger(__name__)
@@ -189,14 +189,13 @@ class Invocation:
 
         return ApprovalStore(self.database)
 
-    def forget_keys(self, peer: "TrustedPeer") -> None:
-        """Forget the keys that are shared with a peer, and what was learnt about it."""
-        from ocft.ids import NodeId
+    def forget_keys(self, node_id: "NodeId") -> None:
+        """Forget the keys that are shared with a node, and what was learnt about it."""
         from ocft.storage import SessionStore
 
         # Without our keys: nothing is opened, and it has to work when the keyring is locked.
-        SessionStore(self.database, b"").forget(NodeId(peer.id))
-        self.nodes.forget(NodeId(peer.id))
+        SessionStore(self.database, b"").forget(node_id)
+        self.nodes.forget(node_id)
 
     def _last_change(self) -> tuple[int, ...]:
         """Return numbers that are others after the config file was written again."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocft.cli.channel import open_sharing
+from ocft.cli.channel import download_dir, open_sharing
 from ocft.cli.ending import require_seconds, seconds_option, transfer_fields
 from ocft.cli.invocation import Invocation
 from ocft.cli.reporter import Reporter
@@ -56,6 +56,8 @@ def listen(
     An offer of a peer that knows this node's secret is taken at once. Others wait for
     `ocft accept` or `ocft reject`.
     """
+    from ocft.cli.standard_input import forget_sent
+
     require_seconds(timeout)
     invocation = Invocation.of(context)
     if to_stdout is not None:
@@ -68,8 +70,10 @@ def listen(
         # How this command is meant to end; a transfer that is under way goes on the next time.
         stop.args = ("Stopped listening.",)
         raise
+    finally:
+        forget_sent(invocation.home.state_dir, invocation.journal)
     if to_stdout is not None and info is not None:
-        _pour(info)
+        _pour(invocation, info)
     invocation.output.result("listen", transfer=transfer_fields(info) if info else None)
 
 
@@ -80,7 +84,7 @@ def _require_stdout(invocation: Invocation, where: str, *, once: bool) -> None:
         raise ConfigError("--output - goes with --once, and not with --json.")
 
 
-def _pour(info: TransferInfo) -> None:
+def _pour(invocation: Invocation, info: TransferInfo) -> None:
     """Write a received file to stdout, and remove it: that is where it was wanted."""
     import shutil
     import sys
@@ -88,14 +92,17 @@ def _pour(info: TransferInfo) -> None:
 
     path = Path(info.local_path or "")
     if info.file_count != 1 or not path.is_file():
-        raise StorageError(f"Not one file, but {info.file_count}: they stay in {path}.")
+        folder = download_dir(invocation.config, invocation.home)
+        raise StorageError(f"It is not one file, so it stays in {folder}.")
     try:
         with path.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, 1024 * 1024)
         sys.stdout.buffer.flush()
     except OSError as error:
         raise StorageError(f"stdout cannot be written; the file is {path}.") from error
-    path.unlink()
+    record = invocation.journal.get(info.id)
+    if record is None or not record.left_out:  # else it was here before, and did not come (R-MAN-3)
+        path.unlink()
 
 
 async def _listen_for(

@@ -1,22 +1,24 @@
 """`ocft pair`: two nodes come to trust each other by a short code that is said aloud."""
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from ocft.cli.channel import open_sharing
 from ocft.cli.ending import require_seconds, seconds_option
 from ocft.cli.invocation import Invocation
-from ocft.cli.stopping import run
-from ocft.cli.terminal import printable
-from ocft.errors import ConfigError, PairingFailedError, UnknownPeerError
+from ocft.cli.peer_words import called, fingerprint_words, peer_fields
+from ocft.cli.stopping import Stopped, run
+from ocft.errors import ConfigError, PairingFailedError
 
 if TYPE_CHECKING:
-    from ocft.runtime import Sharing
-    from ocft.storage import PairingRequest, PairingRequests
+    from ocft.storage import PairingRequests
 
-_CODE_SECONDS = 600.0  # R-PAI-2
+_CODE_SECONDS: Final = 600.0  # R-PAI-2
+_TYPED_SECONDS: Final = 120.0  # the other side shows the code already, or the number is wrong
+
+_GRACE: Final = 5.0  # seconds for whoever carries it out to say how it ended
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,74 +45,106 @@ def pair(
     channel: Annotated[
         str | None, typer.Option("--channel", "--via", metavar="NAME", help="Which way to go.")
     ] = None,
-    timeout: Annotated[float | None, seconds_option("Wait so long; 600 at most.")] = None,
+    timeout: Annotated[
+        float | None,
+        seconds_option("Wait so long, 600 at most; left out: 600, or 120 with a code."),
+    ] = None,
 ) -> None:
     """Trust another node, and be trusted by it, with a code that you tell each other.
 
     One of you runs `ocft pair` and says the code, on the phone or face to face; the other types
     it. The code counts once, for ten minutes, and the chat that carries this learns nothing.
     """
-    from ocft.crypto import format_fingerprint, make_pairing_code, parse_pairing_code
-    from ocft.ids import NodeId
+    from ocft.crypto import make_pairing_code, parse_pairing_code
     from ocft.storage import PairingRequests
 
     require_seconds(timeout)
     invocation = Invocation.of(context)
     output = invocation.output
-    _require_free(invocation, name)
+    if to is not None and (not to or code is None):
+        raise ConfigError("--to is an address, and goes with the code that is shown there.")
+    if name is not None:
+        invocation.peers.require_free(name)
     parsed = parse_pairing_code(code) if code is not None else make_pairing_code()
     sharing = open_sharing(invocation, channel)
     requests = PairingRequests(invocation.journal.database)
+    usual = _CODE_SECONDS if code is None else _TYPED_SECONDS
     number = requests.ask(
         sharing.channel,
         parsed.text,
         is_shown=code is None,
         address=to,
         name=name,
-        ends_at=time.time() + min(timeout or _CODE_SECONDS, _CODE_SECONDS),
+        ends_at=time.time() + min(timeout or usual, _CODE_SECONDS),
     )
     if code is None:
         output.note(event="pairing-code", code=parsed.text)
         output.say("On the other node, type: ocft pair, and this code. It counts once.")
         output.data(parsed.text)
+    else:
+        output.say("Looking for the node that shows this code.")
+    waiting = _Waiting(invocation, requests, number)
     try:
-        done = run(_wait(sharing, requests, number), when_stopped="Stopped. The code is void.")
+        work = sharing.drive_until(
+            waiting.is_over, lingers=lambda: waiting.is_paired and code is None
+        )
+        run(work, when_stopped="Stopped. The code is void.")
+    except Stopped:
+        if not waiting.is_paired:  # else only its last words were cut short
+            raise
     finally:
         requests.remove(number)
-    peer = invocation.peers.get(NodeId(done))
-    fingerprint = format_fingerprint(peer.fingerprint) if peer.fingerprint else ""
-    output.result("pair", peer={"id": peer.id, "name": peer.name, "fingerprint": fingerprint})
-    called = f"{peer.name} ({peer.id})" if peer.name else peer.id
-    output.say(f"Paired with {printable(called)}. Fingerprint: {fingerprint}")
+    waiting.conclude()
 
 
-async def _wait(sharing: "Sharing", requests: "PairingRequests", number: int) -> str:
-    """Return the peer's id when both sides have each other's keys."""
-    from ocft.storage import PairingState
+class _Waiting:
+    """Watches a pairing that somebody carries out, and says how it ended as soon as it has.
 
-    def current() -> "PairingRequest":
-        row = requests.get(number)
+    Args:
+        invocation: The run of the command.
+        requests: Where the pairing is.
+        number: Which one it is.
+    """
+
+    def __init__(self, invocation: Invocation, requests: "PairingRequests", number: int) -> None:
+        self._invocation = invocation
+        self._requests = requests
+        self._number = number
+        self._failure = ""
+        self.is_paired = False
+        """Whether both sides have each other's keys; it was said then."""
+
+    def is_over(self) -> bool:
+        """Look how far it is."""
+        from ocft.storage import PairingState
+
+        if self.is_paired or self._failure:
+            return True
+        row = self._requests.get(self._number)
         if row is None:
-            raise PairingFailedError("The pairing was forgotten. Try again.")
-        return row
+            self._failure = "The pairing was forgotten. Try again."
+        elif row.peer_id is not None:
+            self.is_paired = True
+            self._tell(row.peer_id)
+        elif row.state is PairingState.FAILED:
+            self._failure = row.error or "It came to no end."
+        elif time.time() > row.ends_at + (_GRACE if row.state is PairingState.RUNNING else 0.0):
+            self._failure = "Nobody took part in time. Make a new code."
+        return self.is_paired or bool(self._failure)
 
-    def is_over() -> bool:
-        row = current()
-        late = row.state is PairingState.NEW and time.time() > row.ends_at
-        return late or row.state in (PairingState.DONE, PairingState.FAILED)
+    def conclude(self) -> None:
+        """End the command with the outcome.
 
-    await sharing.drive_until(is_over)
-    row = current()
-    if row.peer_id is None:
-        raise PairingFailedError(row.error or "Nobody took part in time. Make a new code.")
-    return row.peer_id
+        Raises:
+            PairingFailedError: There is no peer.
+        """
+        if not self.is_paired:
+            raise PairingFailedError(self._failure)
 
+    def _tell(self, peer_id: str) -> None:
+        from ocft.ids import NodeId
 
-def _require_free(invocation: Invocation, name: str | None) -> None:
-    if name is None:
-        return
-    try:
-        taken = invocation.peers.get(name)
-    except UnknownPeerError:
-        return
-    raise ConfigError(f"{taken.id} is called {name!r} already. Choose another name.")
+        output = self._invocation.output
+        peer = self._invocation.peers.get(NodeId(peer_id))
+        output.result("pair", peer=peer_fields(peer))
+        output.say(f"Paired with {called(peer)}. Fingerprint: {fingerprint_words(peer, None)}")

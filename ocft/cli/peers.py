@@ -1,7 +1,7 @@
 """`ocft peers`: what is known of the trusted peers, what they may do, and for how long."""
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,9 @@ from ocft.cli.terminal import format_moment, parse_size, printable, table
 from ocft.errors import ConfigError
 from ocft.ids import NodeId
 
+if TYPE_CHECKING:
+    from ocft.storage import KnownNode
+
 _NO_LIMIT = "none"
 
 _IdOrName = Annotated[
@@ -37,7 +40,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
     group = typer.Typer(
         name="peers",
-        help="List the trusted peers, look at one, change what it may do.",
+        help="List who is trusted, look at a peer, change what it may do.",
         epilog="Example: ocft peers",
         rich_markup_mode=None,
     )
@@ -60,17 +63,20 @@ def _list_unless(context: typer.Context) -> None:
 
 
 def list_peers(context: typer.Context) -> None:
-    """List the trusted peers."""
+    """List the trusted peers, and who else may send: whoever proved this node's secret."""
     invocation = Invocation.of(context)
-    peers = invocation.peers.all()
+    peers, others = invocation.peers.all(), _who_proved_our_secret(invocation)
     find = invocation.nodes.find
     invocation.output.result(
-        "list-peers", peers=[peer_fields(peer, find(NodeId(peer.id))) for peer in peers]
+        "list-peers",
+        peers=[peer_fields(peer, find(NodeId(peer.id))) for peer in peers],
+        by_secret=[_node_fields(node) for node in others],
     )
-    if not peers:
-        invocation.output.say("No peer is trusted yet. `ocft import` adds one.")
+    if not (peers or others):
+        invocation.output.say("No peer is trusted yet. `ocft pair` or `ocft import` adds one.")
         return
     rows = [[peer.name or "", peer.id, trust_of(peer)] for peer in peers]
+    rows += [["", node.id, "while this node's secret counts, which it knows"] for node in others]
     for line in table(("NAME", "ID", "TRUSTED"), rows):
         invocation.output.data(line)
 
@@ -209,17 +215,49 @@ def extend_peer(
 
 def _revoke(context: typer.Context, command: str, peer: str) -> None:
     invocation = Invocation.of(context)
-    removed = invocation.peers.remove(peer)
-    known = invocation.nodes.find(NodeId(removed.id))
-    proved = known is not None and known.secret_tag is not None
-    invocation.forget_keys(removed)
-    invocation.output.result(command, peer=peer_fields(removed))
-    invocation.output.say(f"{called(removed)} is no longer trusted.")
-    if proved:
-        invocation.output.say(
+    output = invocation.output
+    node = next((one for one in _who_proved_our_secret(invocation) if one.id == peer), None)
+    if node is None:
+        removed = invocation.peers.remove(peer)
+        node = invocation.nodes.find(NodeId(removed.id))
+        invocation.forget_keys(NodeId(removed.id))
+        fields, who = peer_fields(removed), called(removed)
+    else:
+        invocation.forget_keys(node.id)
+        fields, who = _node_fields(node), printable(node.id)
+    output.result(command, peer=fields)
+    output.say(f"{who} is no longer trusted.")
+    if node is not None and node.secret_tag is not None:
+        output.say(
             "It knows this node's secret and can come back with it: "
             "`ocft rotate-secret --overlap 0` shuts out all who know only that."
         )
+
+
+def _who_proved_our_secret(invocation: Invocation) -> list["KnownNode"]:
+    """Return those who are no peers, and may send because they know a secret that counts."""
+    peers = {peer.id for peer in invocation.peers.all()}
+    proved = [
+        node
+        for node in invocation.nodes.all()
+        if node.secret_tag is not None and node.id not in peers
+    ]
+    if not proved:  # as nearly always; what follows takes long to import
+        return []
+    from ocft.runtime import secret_tag
+
+    tags = set(map(secret_tag, invocation.config.secrets_at(time.time())))
+    return [node for node in proved if node.secret_tag in tags]
+
+
+def _node_fields(node: "KnownNode") -> dict[str, object]:
+    from ocft.crypto import format_fingerprint
+
+    return {
+        "id": node.id,
+        "fingerprint": None if node.fingerprint is None else format_fingerprint(node.fingerprint),
+        "last_seen": node.last_seen,
+    }
 
 
 def _size_or_none(text: str) -> int | None:

@@ -1,9 +1,9 @@
 """`ocft send`: records files to send in the journal, then drives them or follows whoever does."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,7 +12,6 @@ from ocft.cli.completion import complete_peer
 from ocft.cli.ending import finish, hint_for, require_seconds, seconds_option, transfer_fields
 from ocft.cli.invocation import Invocation
 from ocft.cli.peer_words import WIRE_1, wire_of
-from ocft.cli.standard_input import forget_sent, keep_stdin
 from ocft.cli.stopping import run
 from ocft.errors import ConfigError, SourceNotFoundError, TrustExpiredError, WrongStateError
 from ocft.ids import NodeId, TransferId
@@ -20,6 +19,8 @@ from ocft.ids import NodeId, TransferId
 if TYPE_CHECKING:
     from ocft.runtime import Sharing
     from ocft.storage import TrustedPeer
+
+_STDIN: Final = "-"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,11 +43,13 @@ def send(
     ] = None,
     include: Annotated[
         list[str] | None,
-        typer.Option("--include", metavar="PATTERN", help="Of folders, only this (.gitignore)."),
+        typer.Option(
+            "--include", metavar="PATTERN", help="Only files that fit, as in a .gitignore."
+        ),
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--exclude", metavar="PATTERN", help="Of folders, all but this."),
+        typer.Option("--exclude", metavar="PATTERN", help="Leave out files and folders that fit."),
     ] = None,
     channel: Annotated[
         str | None, typer.Option("--channel", "--via", metavar="NAME", help="Which way to go.")
@@ -60,8 +63,10 @@ def send(
     """Send files and folders to a trusted peer, and wait until it has them.
 
     They go together, as one transfer. A peer of wire 1.0 gets one file at a time, and no folders.
-    A single - is stdin: `tar c . | ocft send - --name all.tar --to alice`.
+    A single - is stdin: `tar c . | ocft send - --name all.tar --to alice`; ./- is a file.
     """
+    from ocft.cli.standard_input import forget_sent, kept_stdin
+
     require_seconds(timeout)
     invocation = Invocation.of(context)
     peer = invocation.peers.get(to)
@@ -71,17 +76,21 @@ def send(
     if "" in files:
         # For a path it would be the current folder: `ocft send "$FILE"` must not send all of that.
         raise SourceNotFoundError("The name of a file is empty.")
-    # Typed out, not expanded: no pattern and no ~ means anything here, that is the shell's work.
-    forget_sent(invocation.home.state_dir, invocation.journal)
-    if files == ["-"]:
-        paths = [keep_stdin(invocation.home.state_dir)]
-        name = name or "stdin"
-    else:
-        paths = [Path(one) for one in files]
-    if name is not None and len(paths) > 1:
+    if len(files) > 1 and _STDIN in files:
+        raise ConfigError("- is stdin, which is sent by itself. A file of this name is ./-")
+    if len(files) > 1 and name is not None:
         raise ConfigError("--name is for a single file.")
+    state_dir = invocation.home.state_dir
+    forget_sent(state_dir, invocation.journal)
     selection = Selection(name, tuple(include or ()), tuple(exclude or ()))
-    ids = run(_record(invocation, sharing, peer, paths, selection))
+    if files == [_STDIN]:
+        with kept_stdin(state_dir, invocation.journal) as path:
+            kept = replace(selection, name=name or "stdin")
+            ids = run(_record(invocation, sharing, peer, [path], kept))
+    else:
+        # Typed out, not expanded: no pattern and no ~ means anything here, the shell does that.
+        paths = [Path(one) for one in files]
+        ids = run(_record(invocation, sharing, peer, paths, selection))
     if no_wait:
         _leave(invocation, sharing, ids)
         return
@@ -89,7 +98,7 @@ def send(
         finish(invocation, sharing, ids, within=timeout, hint=hint_for(ids)),
         when_stopped=f"Stopped. {hint_for(ids)}",
     )
-    forget_sent(invocation.home.state_dir, invocation.journal)
+    forget_sent(state_dir, invocation.journal)
     invocation.output.result("send", transfers=[transfer_fields(info) for info in infos])
 
 

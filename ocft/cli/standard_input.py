@@ -1,18 +1,20 @@
 """What comes from stdin to be sent: kept in a file, since another process may have to read it.
 
 The files are in the home's state folder. One is removed when nothing that could still be sent
-refers to it.
+refers to it, and no process is about to record it.
 """
 
 import errno
-import os
 import secrets
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocft.errors import NotEnoughSpaceError, SourceNotFoundError
+from ocft.storage import ChannelLock
 from ocft.transfers import Direction
 
 if TYPE_CHECKING:
@@ -22,8 +24,13 @@ _FOLDER: Final = "stdin"
 _PIECE: Final = 1024 * 1024  # bytes
 
 
-def keep_stdin(state_dir: Path) -> Path:
-    """Read stdin to its end and return the file that holds it.
+@contextmanager
+def kept_stdin(state_dir: Path, journal: "Journal") -> Iterator[Path]:
+    """Read stdin to its end and yield the file that holds it, to be recorded in the block.
+
+    Args:
+        state_dir: Where it is kept.
+        journal: Where it is recorded.
 
     Raises:
         SourceNotFoundError: There is no stdin, or it cannot be kept.
@@ -31,22 +38,16 @@ def keep_stdin(state_dir: Path) -> Path:
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise SourceNotFoundError("- is stdin, and nothing is piped into it.")
-    folder = state_dir / _FOLDER
-    path = folder / secrets.token_hex(8)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, _PIECE)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NotEnoughSpaceError("The disk has no room for what came from stdin.") from error
-        raise SourceNotFoundError(f"stdin cannot be kept: {error.strerror}.") from error
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
+    path = state_dir / _FOLDER / secrets.token_hex(8)
+    # Locked until it is recorded: meanwhile other processes look for what can be removed.
+    with ChannelLock(path):
+        try:
+            _read_into(path)
+            yield path
+        except BaseException:
+            if path not in _needed(journal):
+                path.unlink(missing_ok=True)
+            raise
 
 
 def forget_sent(state_dir: Path, journal: "Journal") -> None:
@@ -54,13 +55,30 @@ def forget_sent(state_dir: Path, journal: "Journal") -> None:
     folder = state_dir / _FOLDER
     if not folder.is_dir():
         return
-    needed = {
+    for path in folder.iterdir():
+        lock = ChannelLock(path)
+        if lock.try_acquire():
+            # In this order: what was recorded a moment ago is needed.
+            if path not in _needed(journal):
+                path.unlink(missing_ok=True)
+            lock.release()
+
+
+def _needed(journal: "Journal") -> set[Path]:
+    return {
         path
         for record in journal.records()
         if record.info.direction is Direction.SEND
         and (record.info.is_resumable or not record.info.state.is_final)
         for path, _ in journal.sources(record.info.id)
     }
-    for path in folder.iterdir():
-        if path not in needed:
-            path.unlink(missing_ok=True)
+
+
+def _read_into(path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file, _PIECE)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NotEnoughSpaceError("The disk has no room for what came from stdin.") from error
+        raise SourceNotFoundError(f"stdin cannot be kept: {error.strerror}.") from error

@@ -76,7 +76,7 @@ def transfers(
             info.id,
             "from" if info.direction is Direction.RECEIVE else "to",
             names.get(info.peer_id) or info.peer_id,
-            info.filename if info.file_count == 1 else f"{info.filename} ({info.file_count} files)",
+            _name(info),
             info.wire or "",
             format_size(info.size),
             f"{100 * info.bytes_done // info.size if info.size else 100} %",
@@ -225,6 +225,7 @@ def _ask(
     timeout: float | None = None,
 ) -> None:
     """Have something done with transfers, channel by channel, and see them to their end."""
+    from ocft.cli.standard_input import forget_sent
     from ocft.storage import Request, RequestKind
 
     require_seconds(timeout)
@@ -263,6 +264,7 @@ def _ask(
             ),
             when_stopped=f"Stopped. {hint}",
         )
+    forget_sent(invocation.home.state_dir, invocation.journal)
     invocation.output.result(command, transfers=[transfer_fields(info) for info in done])
 
 
@@ -315,6 +317,11 @@ def _require_offered(invocation: Invocation, record: "TransferRecord", names: li
         raise WrongStateError(
             f"{record.info.id} has no file {unknown[0]!r}. `ocft files` lists them."
         )
+
+
+def _name(info: TransferInfo) -> str:
+    name = info.filename or "(not known yet)"  # names come after the offer, with the first data
+    return name if info.file_count == 1 else f"{name} ({info.file_count} files)"
 
 
 def _state(info: TransferInfo) -> str:

@@ -85,7 +85,7 @@ class Admission:
         knows_secret = any(
             secrets_match(secret, offer.secret) for secret in self.secrets(now)
         ) and (offer.secret_ttl is None or now * 1000 <= offer.secret_ttl)
-        refusal = self._refusal(offer.size, peer, received_today)
+        refusal = self.refusal(offer.size, peer, received_today)
         if refusal is None and (contradiction := _contradiction(offer)):
             refusal = Decision(Verdict.REFUSE, contradiction)
         if refusal is not None:
@@ -112,10 +112,10 @@ class Admission:
         """
         if peer is None and not knows_secret:
             return Decision(Verdict.IGNORE)
-        refusal = self._refusal(size, peer, received_today)
+        refusal = self.refusal(size, peer, received_today)
         return refusal or self._admit(size, peer, knows_secret=knows_secret, load=load)
 
-    def _refusal(self, size: int, peer: TrustedPeer | None, received_today: int) -> Decision | None:
+    def refusal(self, size: int, peer: TrustedPeer | None, received_today: int) -> Decision | None:
         """Return why a file of this size is not taken from this peer, or None (R-LIM-1)."""
         if peer is not None and not peer.may_send:
             return Decision(Verdict.REFUSE, "Not allowed to send files", "NOT_ALLOWED")

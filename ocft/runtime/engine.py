@@ -30,6 +30,7 @@ from ocft.runtime.inbox import Inbox
 from ocft.runtime.launch import Launcher
 from ocft.runtime.wire1 import ReceivePump, SendPump
 from ocft.runtime.wire2 import (
+    FramePump,
     FrameReceivePump,
     FrameSendPump,
     Pairings,
@@ -290,15 +291,17 @@ class Engine:
             if pump.machine.state.is_final:
                 continue
             peer = self._trust.peers.find(info.peer_id)
-            has_expired = peer is not None and peer.is_expired(self._around.wall_clock())
-            if has_expired or info.peer_id in removed:
-                pump.fail(TrustExpiredError(f"The trust in {info.peer_id} has ended."))
+            has_ended = peer is not None and peer.is_expired(self._around.wall_clock())
+            if isinstance(pump, FrameReceivePump):  # or the secret that it proved counts no longer
+                has_ended = not self._trust.is_trusted(info.peer_id)
+            if has_ended or info.peer_id in removed:
+                _distrust(pump, f"The trust in {info.peer_id} has ended.")
 
     def revoke(self, peer_id: NodeId) -> None:
         """End the live transfers of a peer that is trusted no longer."""
         for pump in self.fleet:
             if pump.record.info.peer_id == peer_id:
-                pump.fail(TrustExpiredError(f"The trust in {peer_id} was revoked."))
+                _distrust(pump, f"The trust in {peer_id} was revoked.")
 
     async def _launch_sending(self, record: TransferRecord, message: Message | None = None) -> None:
         """Launch an outgoing transfer.
@@ -354,9 +357,12 @@ class Engine:
 
     def _reopened(self, record: TransferRecord) -> TransferRecord:
         is_sending = record.info.direction is Direction.SEND
+        # An offer that nobody decided about is still one. Wire 1.0 has no such: they cannot go on.
+        is_undecided = record.info.wire == "2" and not record.is_decided
+        begins = is_sending or is_undecided
         info = replace(
             record.info,
-            state=TransferState.PENDING if is_sending else TransferState.TRANSFERRING,
+            state=TransferState.PENDING if begins else TransferState.TRANSFERRING,
             error_code=None,
             error=None,
             is_resumable=False,
@@ -411,3 +417,12 @@ class Engine:
             self.enqueue(pump.record)  # R-WIR-1: the peer does not answer in wire 2
         elif isinstance(pump, SendPump | FrameSendPump):
             self._launch_queued()
+
+
+def _distrust(pump: AnyPump, words: str) -> None:
+    """End a transfer whose peer is trusted no longer."""
+    error = TrustExpiredError(words)
+    if isinstance(pump, FramePump):
+        pump.distrust(error)
+    else:
+        pump.fail(error)

@@ -44,6 +44,8 @@ from ocft.storage import (
     PeerStore,
     TrustedPeer,
     TrustRequest,
+    approve,
+    is_fingerprint_of,
     load_or_make_identity,
 )
 from ocft.transfers import TransferInfo, TransferState
@@ -243,8 +245,8 @@ class TransferManager:
         Args:
             peer_id: The receiving node.
             paths: Regular files, or folders; they must not change until the transfer has ended.
-            include: Of folders, only what fits these patterns, as in a .gitignore.
-            exclude: Of folders, all but what fits these.
+            include: Only files that fit these patterns, as in a .gitignore; none: all.
+            exclude: Files and folders that are left out.
             name: What to call a single file; None: as it is called.
 
         Returns:
@@ -334,24 +336,40 @@ class TransferManager:
         self._start()
         return self._trust_or_fail().approvals.list(self._wall_clock())
 
-    def approve(self, id_or_fingerprint: str, *, name: str | None = None) -> TrustedPeer:
+    def approve(
+        self,
+        id_or_fingerprint: str,
+        *,
+        name: str | None = None,
+        expires_at: float | None = None,
+    ) -> TrustedPeer:
         """Trust a stranger that asked; compare its fingerprint on another way first.
+
+        What was said about a peer with this id before stays, but for `expires_at`.
+
+        Args:
+            id_or_fingerprint: All of it: a part could be somebody else's, too.
+            name: What to call it; None: as before.
+            expires_at: When the trust ends, in seconds since the epoch; None: never.
 
         Raises:
             UnknownPeerError: Nobody like this asks.
+            FingerprintChangedError: It is a peer that is known with another fingerprint.
+            ConfigError: The name is not valid or taken.
         """
         self._start()
         trust = self._trust_or_fail()
         request = trust.approvals.get(id_or_fingerprint, self._wall_clock())
-        peer = TrustedPeer(
-            id=request.id,
+        if not (is_fingerprint_of(request, id_or_fingerprint) or request.id == id_or_fingerprint):
+            raise UnknownPeerError("Give the whole id or fingerprint.")
+        return approve(
+            request,
+            peers=self.peers,
+            nodes=trust.nodes,
+            approvals=trust.approvals,
             name=name,
-            address=request.author if request.author != request.id else None,
-            fingerprint=request.fingerprint,
+            expires_at=expires_at,
         )
-        self.peers.put(peer)
-        trust.approvals.remove(request.id)
-        return peer
 
     def deny(self, id_or_fingerprint: str) -> None:
         """Forget a stranger's request.
@@ -366,16 +384,21 @@ class TransferManager:
     def revoke(self, peer_id: str) -> None:
         """Trust a peer no longer: its live transfers end, its keys are forgotten.
 
+        Who is no peer, but has proved our secret, can be named by its id. Anybody who knows the
+        secret can come back with it as long as it counts.
+
         Raises:
-            UnknownPeerError: No trusted peer has this id.
+            UnknownPeerError: No trusted peer has this name or id.
             ConfigError: It was given to the manager when it was made.
         """
-        engine = self._start()
-        peer = self.peers.remove(peer_id)
-        engine.revoke(NodeId(peer.id))
-        self._trust_or_fail().nodes.forget(NodeId(peer.id))
+        engine, trust = self._start(), self._trust_or_fail()
+        node_id = NodeId(peer_id)
+        if self.peers.find(node_id) is not None or not trust.knows_our_secret(node_id):
+            node_id = NodeId(self.peers.remove(peer_id).id)
+        engine.revoke(node_id)
+        trust.nodes.forget(node_id)
         if self._sealing is not None:
-            self._sealing.wire.sessions.forget(NodeId(peer.id))
+            self._sealing.wire.sessions.forget(node_id)
 
     async def accept_transfer(
         self, transfer_id: str, *, only: Collection[str] | None = None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocft.errors import ConfigError
 from ocft.ids import NodeId, make_transfer_id
 from ocft.runtime.wire2.receiving import name_of
 from ocft.storage import (
@@ -61,7 +62,8 @@ async def outgoing_files(
     Raises:
         SourceNotFoundError: One of them is not there, or cannot be read.
         SourceChangedError: One of them changed while it was read.
-        ConfigError: Two of them would have one name on some system, or a name is none.
+        ConfigError: Two of them would have one name on some system, or a name is none, or one is
+            given to more than a file.
     """
     files, skipped = await asyncio.to_thread(_find, list(paths), include, exclude, name)
     manifest, snapshots = await asyncio.to_thread(SourceSet.describe, files)
@@ -97,9 +99,10 @@ def _find(
     paths: list[Path], include: Sequence[str], exclude: Sequence[str], name: str | None
 ) -> tuple[tuple[Collected, ...], tuple[Path, ...]]:
     """Return the files to send, and what is left out."""
-    if len(paths) == 1 and not paths[0].is_dir():
-        # It goes under a name that every receiver can save, whatever it is called here.
-        return (Collected(paths[0].absolute(), safe_name(name or paths[0].name)),), ()
+    if name is not None:
+        if len(paths) != 1 or paths[0].is_dir():
+            raise ConfigError("A name can be given to a single file only.")
+        return (Collected(paths[0].absolute(), safe_name(name)),), ()
     collected = collect(paths, include=include, exclude=exclude)
     return collected.files, collected.skipped
 

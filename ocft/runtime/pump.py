@@ -143,8 +143,9 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
             error=str(error) if error else None,
             is_resumable=self.machine.is_resumable,
         )
-        self.record = self._with_machine_facts(replace(self.record, info=info))
-        self._around.journal.save(self.record)
+        record = self._with_machine_facts(replace(self.record, info=info))
+        self._around.journal.save(record)
+        self.record = record  # not before: what was not written is still news
 
     def _has_news(self) -> bool:
         """Say whether the row is out of date in more than its progress."""

@@ -187,11 +187,15 @@ class Sharing:
         finally:
             listener.release()
 
-    async def drive_until(self, is_over: Callable[[], bool]) -> None:
+    async def drive_until(
+        self, is_over: Callable[[], bool], *, lingers: Callable[[], bool]
+    ) -> None:
         """Drive the channel, or leave that to whoever does, until something is over.
 
         Args:
             is_over: Looked at several times a second.
+            lingers: Says then whether to go on for some seconds: the last step may have been
+                lost, and is asked for again.
 
         Raises:
             ChannelError: The channel cannot be opened, or failed.
@@ -203,8 +207,7 @@ class Sharing:
             async with self._driving(sends_only=True) as drive:
                 while drive is not None and not is_over() and not self.is_listened:
                     await drive.next_event(within=_LOOK_EVERY)
-                if drive is not None and is_over():
-                    # The last step may have been lost: it is asked for again.
+                if drive is not None and is_over() and lingers():
                     await asyncio.sleep(_LAST_WORDS)
 
     async def _drive(self, following: Following, asking: "_Asking", *, receives: bool) -> None:

@@ -1,6 +1,7 @@
 """What outlives the process: the journal, files to send and received, trusted peers, locks."""
 
 from ocft.storage.approvals import ApprovalStore, TrustRequest
+from ocft.storage.approving import approve, is_fingerprint_of
 from ocft.storage.arriving import ArrivingSet
 from ocft.storage.collecting import Collected, Collection, collect
 from ocft.storage.database import Database
@@ -49,12 +50,14 @@ __all__ = [
     "TrustRequest",
     "TrustedPeer",
     "already_have",
+    "approve",
     "check_manifest_names",
     "collect",
     "conflict_names",
     "finish_publication",
     "free_space",
     "hand_over",
+    "is_fingerprint_of",
     "load_or_make_identity",
     "load_or_make_identity_in_keyring",
     "remove_orphans",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ocft.errors import ConfigError, SourceNotFoundError
-from ocft.storage.names import is_safe_part
+from ocft.storage.names import is_safe_part, safe_name
 from ocft.storage.source import readable_source
 from ocft.wire import MAX_FILES
 
@@ -47,7 +47,8 @@ def collect(
 ) -> Collection:
     """Find the files below some paths. It looks through folders, so call it in a worker thread.
 
-    A file that is named keeps its own name; one in a folder has the folder's before it.
+    A file that is named goes under its safe name, whatever it is called here; one in a folder has
+    the folder's before it, and there nothing is renamed: files refer to each other by their names.
 
     Args:
         paths: Files and folders; these may be links.
@@ -57,8 +58,8 @@ def collect(
 
     Raises:
         SourceNotFoundError: A path is not there or cannot be read, or no file is left.
-        ConfigError: A pattern is none; two files would have one name; a name is not one that
-            every receiver can save; there are more than 100,000 files.
+        ConfigError: A pattern is none; two files would have one name; a name in a folder is not
+            one that every receiver can save; there are more than 100,000 files.
     """
     is_included = _matcher(include) if include else _everything
     is_excluded = _matcher(exclude) if exclude else _nothing
@@ -84,7 +85,7 @@ def _below(path: Path, is_excluded: _Filter, skipped: list[Path]) -> Iterator[tu
         absolute = path.absolute() if path.name not in {"", ".."} else path.resolve()
         if not absolute.is_dir():
             absolute.stat()  # says what is wrong with it
-            yield absolute, absolute.name
+            yield absolute, safe_name(absolute.name)
             return
     if not absolute.name:
         raise ConfigError(f"{absolute} has no name of its own. Name the folders below it.")

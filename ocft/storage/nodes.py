@@ -1,5 +1,6 @@
 """What was learnt about other nodes, trusted or not: keys, wire, and what works with them."""
 
+import sqlite3
 from dataclasses import dataclass, fields
 from typing import Final, TypedDict, Unpack
 
@@ -55,10 +56,11 @@ class NodeStore:
     def find(self, node_id: NodeId) -> KnownNode | None:
         """Return what is known of a node."""
         rows = self._database.query("SELECT * FROM nodes WHERE id = ?", (storable(node_id),))
-        if not rows:
-            return None
-        known = {name: rows[0][name] for name in _COLUMNS}
-        return KnownNode(**known | {"id": NodeId(readable(rows[0]["id"]))})
+        return _node(rows[0]) if rows else None
+
+    def all(self) -> list[KnownNode]:
+        """Return what is known of all nodes, ordered by id."""
+        return [_node(row) for row in self._database.query("SELECT * FROM nodes ORDER BY id")]
 
     def learn(self, node_id: NodeId, **facts: Unpack[NodeFacts]) -> None:
         """Record facts about a node; those that are not named stay as they are."""
@@ -128,3 +130,8 @@ class NodeStore:
                 "INSERT OR REPLACE INTO dense (peer_id, channel, works, at) VALUES (?, ?, ?, ?)",
                 (storable(peer_id), storable(channel), works, at),
             )
+
+
+def _node(row: sqlite3.Row) -> KnownNode:
+    known = {name: row[name] for name in _COLUMNS}
+    return KnownNode(**known | {"id": NodeId(readable(row["id"]))})

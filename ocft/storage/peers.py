@@ -147,6 +147,18 @@ class PeerStore:
             self._refuse_name_of_another(peer)
             connection.execute(f"INSERT OR REPLACE {_INSERT}", astuple(peer))
 
+    def require_free(self, name: str) -> None:
+        """Check that a new peer can be called like this, before anything is done about it.
+
+        Raises:
+            ConfigError: The name is not valid, or a peer is called like this.
+        """
+        peer = TrustedPeer(id=name, name=name)
+        _check(peer)
+        if self.find(NodeId(name)) is not None:
+            raise ConfigError(f"{name} is the id of a peer. Take another name.")
+        self._refuse_name_of_another(peer)
+
     def rename(self, name_or_id: str, name: str | None) -> TrustedPeer:
         """Call a peer by another name, or by none; return what is known of it now.
 

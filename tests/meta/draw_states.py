@@ -4,19 +4,27 @@ from pathlib import Path
 from typing import Any
 
 from ocft.protocol.states import Table
-from ocft.protocol.wire1.states import RECEIVER, SENDER
+from ocft.protocol.wire1 import states as wire1
+from ocft.protocol.wire2 import states as wire2
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _HEAD = """# The states of a transfer
 
-Drawn from the tables in `ocft/protocol/wire1/states.py` by `python -m tests.meta.draw_states`;
-a test compares. Moves that stay in a state (repeats and late messages) are left out.
+Drawn from the tables in `ocft/protocol/wire1/states.py` and `ocft/protocol/wire2/states.py` by
+`python -m tests.meta.draw_states`; a test compares. Moves that stay in a state (repeats and late
+messages) are left out.
 """
 
 
 def page() -> str:
     """Return the page as the tables have it."""
-    return "\n".join([_HEAD, _diagram("Sender", SENDER), _diagram("Receiver", RECEIVER)])
+    parts = [_HEAD]
+    for name, states in (("Wire 1.0", wire1), ("Wire 2", wire2)):
+        parts += [
+            _diagram(f"{name}, sender", states.SENDER),
+            _diagram(f"{name}, receiver", states.RECEIVER),
+        ]
+    return "\n".join(parts)
 
 
 def _diagram(title: str, table: Table[Any]) -> str:

@@ -10,6 +10,12 @@ _SENDER = "ocft/protocol/wire1/sender.py"
 _RECEIVER = "ocft/protocol/wire1/receiver.py"
 _MACHINE = "ocft/protocol/wire1/machine.py"
 _STATES = "ocft/protocol/wire1/states.py"
+_SENDER_2 = "ocft/protocol/wire2/sender.py"
+_RECEIVER_2 = "ocft/protocol/wire2/receiver.py"
+_WINDOW = "ocft/protocol/wire2/window.py"
+_ACKS = "ocft/protocol/wire2/acks.py"
+_HANDSHAKE = "ocft/protocol/wire2/handshake.py"
+_PAIRING = "ocft/protocol/wire2/pairing.py"
 _CODEC = "ocft/wire/codec.py"
 _MESSAGES = "ocft/wire/messages.py"
 _INCOMING = "ocft/storage/incoming.py"
@@ -30,6 +36,14 @@ _TEST_OUTBOX = "tests/runtime/test_outbox.py"
 _MODEL = "tests/protocol/wire1/test_model.py"
 _TEST_SENDER = "tests/protocol/wire1/test_sender.py"
 _TEST_RECEIVER = "tests/protocol/wire1/test_receiver.py"
+_MODEL_2 = "tests/protocol/wire2/test_model.py"
+_COSTS = "tests/protocol/wire2/test_costs.py"
+_TEST_SENDER_2 = "tests/protocol/wire2/test_sender.py"
+_TEST_RECEIVER_2 = "tests/protocol/wire2/test_receiver.py"
+_TEST_WINDOW = "tests/protocol/wire2/test_window.py"
+_TEST_ACKS = "tests/protocol/wire2/test_acks.py"
+_TEST_HANDSHAKE = "tests/protocol/wire2/test_handshake.py"
+_TEST_PAIRING = "tests/protocol/wire2/test_pairing.py"
 _TEST_CODEC = "tests/wire/test_codec.py"
 _TEST_MESSAGES = "tests/wire/test_messages.py"
 _TEST_INCOMING = "tests/storage/test_incoming.py"
@@ -354,8 +368,8 @@ FAULTS: tuple[Fault, ...] = (
         "interrupted receptions are left alone",
         _ENGINE,
         "            elif not self._sends_only:\n                self._launch_receiving(record)\n"
-        "        self.reading",
-        "        self.reading",
+        "        self._peers",
+        "        self._peers",
         (_SIMULATION,),
     ),
     Fault(
@@ -378,5 +392,152 @@ FAULTS: tuple[Fault, ...] = (
         "        queues = (self._control, self._data)",
         "        queues = (self._data, self._control)",
         (_TEST_OUTBOX,),
+    ),
+    Fault(
+        "a second accept of an epoch is taken too",
+        _SENDER_2,
+        "case TransferAccept() if message.epoch == self.epoch and self._window is None:",
+        "case TransferAccept() if message.epoch == self.epoch:",
+        (_TEST_SENDER_2,),
+    ),
+    Fault(
+        "an ack that was overtaken is believed",
+        _SENDER_2,
+        "        if window is None or number <= self._last_ack:",
+        "        if window is None:",
+        (_TEST_SENDER_2,),
+    ),
+    Fault(
+        "a peer that only ever asks anew spins the epochs",
+        _SENDER_2,
+        "        elif self._has_offered:\n",
+        "        elif True:\n",
+        (_TEST_SENDER_2,),
+    ),
+    Fault(
+        "a probe does not ask for an ack",
+        _SENDER_2,
+        "asks_ack or self._owes_probe or ends_manifest",
+        "asks_ack or ends_manifest",
+        (_TEST_SENDER_2,),
+    ),
+    Fault(
+        "a silent receiver is never offered the next epoch",
+        _SENDER_2,
+        "        if self._probes_in_vain >= _VAIN_PROBES:",
+        "        if False:",
+        (_TEST_SENDER_2,),
+    ),
+    Fault(
+        "a repeat that was not heard dates other frames",
+        _WINDOW,
+        "                self._reordering = min(self._reordering * 2, _MOST_REORDERING)",
+        "                self._heard = max(self._heard, number)",
+        (_TEST_WINDOW,),
+    ),
+    Fault(
+        "what was acknowledged late is sent again",
+        _WINDOW,
+        "        self._forget_what_is_stored()\n        self.find_lost(now)",
+        "        self.find_lost(now)",
+        (_TEST_WINDOW,),
+    ),
+    Fault(
+        "a frame is lost however young it is",
+        _WINDOW,
+        "            if now >= frame.at + patience:",
+        "            if True:",
+        (_TEST_WINDOW, _COSTS),
+    ),
+    Fault(
+        "bytes beyond the limit are sent",
+        _WINDOW,
+        "self.stored.missing(self._next, self.limit)",
+        "self.stored.missing(self._next, self._size)",
+        (_TEST_SENDER_2,),
+    ),
+    Fault(
+        "the bytes in flight are not given back",
+        _WINDOW,
+        "        self._bytes_in_flight -= frame.end - frame.first",
+        "        self._bytes_in_flight -= 0",
+        (_TEST_WINDOW,),
+    ),
+    Fault(
+        "bytes are acknowledged when they come",
+        _RECEIVER_2,
+        "                ranges=tuple(self._stored.pairs()),",
+        "                ranges=tuple(self._written.pairs()),",
+        (_TEST_RECEIVER_2, _MODEL_2),
+    ),
+    Fault(
+        "before the decision files are written",
+        _RECEIVER_2,
+        "        if end > (self.limit if first < end else self._size):",
+        "        if end > self._size:",
+        (_TEST_RECEIVER_2,),
+    ),
+    Fault(
+        "a receiver that lost its keys accepts the same epoch again",
+        _RECEIVER_2,
+        "self._owes = SayAgain(epoch)\n",
+        "self._accept = self._owes = SayAccept(epoch, self.is_decided, self.limit)\n",
+        (_TEST_RECEIVER_2,),
+    ),
+    Fault(
+        "the decision is told once",
+        _RECEIVER_2,
+        "            else:\n                self._acks.ask(now)",
+        "            else:\n                pass",
+        (_TEST_RECEIVER_2,),
+    ),
+    Fault(
+        "a decision is said in an accept that has left already",
+        _RECEIVER_2,
+        "        if isinstance(self._owes, SayAccept) and not self._has_keys:",
+        "        if isinstance(self._owes, SayAccept):",
+        (_TEST_RECEIVER_2,),
+    ),
+    Fault(
+        "every copy of a frame gets an ack of its own",
+        _ACKS,
+        "max(now, self._last_ack_at + _DUPLICATE_PAUSE)",
+        "now",
+        (_TEST_ACKS, _TEST_RECEIVER_2),
+    ),
+    Fault(
+        "another identity than the known one may answer",
+        _HANDSHAKE,
+        "        if self._known is not None and not proofs_match(self._known, peer.fingerprint):",
+        "        if False:",
+        (_TEST_HANDSHAKE,),
+    ),
+    Fault(
+        "a wrong proof is no proof, and harmless",
+        _HANDSHAKE,
+        "            if proved is None:\n                raise UnsealError",
+        "            if False:\n                raise UnsealError",
+        (_TEST_HANDSHAKE,),
+    ),
+    Fault(
+        "a peer need not prove its secret",
+        _HANDSHAKE,
+        "(self._peer_secret or not trusts_unknown)",
+        "(not trusts_unknown)",
+        (_TEST_HANDSHAKE,),
+    ),
+    Fault(
+        "who showed the code need not know it",
+        _PAIRING,
+        "is_right = proofs_match(keys.mac, answer.mac)",
+        "is_right = True",
+        (_TEST_PAIRING,),
+    ),
+    Fault(
+        "a wrong guess may be followed by another step",
+        _PAIRING,
+        "        except PairingFailedError:\n            self._is_over = True\n            raise",
+        "        except PairingFailedError:\n            raise",
+        (_TEST_PAIRING,),
     ),
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -179,17 +179,17 @@ class Node:
 
     async def until(self, is_true: Callable[[], object], within: float = 600.0) -> None:
         """Wait until something is so."""
+        began = asyncio.get_running_loop().time()
         async with asyncio.timeout(within):
             while not is_true():
-                await asyncio.sleep(0.005)
+                waited = asyncio.get_running_loop().time() - began
+                await asyncio.sleep(0.005 if waited < 5 else 0.1 if waited < 100 else 1.0)
 
     async def end_of(self, transfer_id: str) -> TransferInfo:
         """Wait until a transfer has ended in whatever way."""
         await self.until(lambda: (state := self.state(transfer_id)) and state.is_final, 20_000)
-        try:
+        with suppress(OcftError):
             await self.manager.wait(transfer_id)
-        except OcftError:
-            pass
         return self.info(transfer_id)
 
 

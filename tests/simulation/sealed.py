@@ -293,17 +293,7 @@ class _SealedSchedule:
 
     def _judge(self) -> None:
         plan = self.plan
-        for node in self.nodes.values():
-            # A handshake's or a pairing's task ends with what stopped it; others never fail.
-            stated = (TrustError, PeerTooOldError, WrongStateError)
-            if failures := [one for one in node.failures if not isinstance(one, stated)]:
-                raise Verdict(f"{node.name} failed: {failures!r}")
-            honest = {id_: _OTHER[node.name] for id_, _ in self.jobs}
-            judge_stores(
-                node, honest, {_OTHER[node.name]}, speaks_wire_1="1.0" in plan.wires
-            )
-            judge_memory(node)
-            judge_files(node, self._payloads_to(node))
+        self._judge_honesty()
         for id_, job in self.jobs:
             sent = self._state(job.sender, id_)
             received = self._state(job.receiver, id_)
@@ -315,6 +305,20 @@ class _SealedSchedule:
         if not self._has_fallen_back():
             judge_secrecy(self.attacker.texts, [job.payload for job in plan.jobs])
         self.waste.judge()
+
+    def _judge_honesty(self) -> None:
+        """Nobody but honest people has caused anything."""
+        for node in self.nodes.values():
+            # A handshake's or a pairing's task ends with what stopped it; others never fail.
+            stated = (TrustError, PeerTooOldError, WrongStateError)
+            if failures := [one for one in node.failures if not isinstance(one, stated)]:
+                raise Verdict(f"{node.name} failed: {failures!r}")
+            honest = {id_: _OTHER[node.name] for id_, _ in self.jobs}
+            judge_stores(
+                node, honest, {_OTHER[node.name]}, speaks_wire_1="1.0" in self.plan.wires
+            )
+            judge_memory(node)
+            judge_files(node, self._payloads_to(node))
 
     def _has_fallen_back(self) -> bool:
         """Say whether 1.0 was spoken, where silence makes a sender do that (R-WIR-1)."""
@@ -358,8 +362,14 @@ class _SealedSchedule:
             if self.chance.random() < 0.05:
                 await asyncio.sleep(self.chance.choice([0.0, 1.0, 20.0]))
         await asyncio.sleep(1000.0)
-        for node in nodes:
-            judge_memory(node)
+        # What never arrived is new when it comes at last, and may go on with what failed.
+        are_complete = all(
+            self._state(name, id_) is TransferState.COMPLETED
+            for id_, job in self.jobs
+            for name in (job.sender, job.receiver)
+        )
+        self._judge_honesty()
+        for node in nodes if are_complete else []:
             judge_no_change(before[node.name], snapshot(node), f"{node.name}, after replays")
             for event in node.events[told[node.name] :]:
                 if event.name != "trust-requested":

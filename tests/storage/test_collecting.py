@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ocft.errors import ConfigError, SourceNotFoundError
-from ocft.storage import Collected, collect, collecting
+from ocft.storage import Collected, collect, collecting, safe_name
 from ocft.wire import Manifest, ManifestFile, pack_manifest
 
 
@@ -23,7 +23,7 @@ def _names(*paths: Path, include: list[str] | None = None, exclude: list[str] | 
     return " ".join(file.name for file in files)
 
 
-def test_a_file_that_is_named_keeps_its_own_name(tree: Path) -> None:
+def test_a_file_that_is_named_has_no_folder_before_it(tree: Path) -> None:
     collection = collect([tree / "sub" / "deep" / "d.txt", tree / "b.txt"])
     assert collection.files == (
         Collected(tree / "sub" / "deep" / "d.txt", "d.txt"),
@@ -79,8 +79,16 @@ def test_what_is_hidden_or_looks_like_an_option_goes_inside_of_a_folder_only(
 ) -> None:
     (tree / name).touch()
     assert f"{tree.name}/{name}" in [one.name for one in collect([tree]).files]
-    with pytest.raises(ConfigError, match="Rename it"):
-        collect([tree / name])
+    assert _names(tree / name, tree / "b.txt") == f"_{name} b.txt"
+
+
+def test_files_whose_safe_names_are_the_same_are_both_named(tmp_path: Path) -> None:
+    for name in ("a:b", "a?b"):
+        (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match="would have the same name") as caught:
+        collect([tmp_path / "a:b", tmp_path / "a?b"])
+    assert str(tmp_path / "a:b") in str(caught.value)
+    assert str(tmp_path / "a?b") in str(caught.value)
 
 
 @pytest.mark.parametrize("pattern", ["!", "\\"])
@@ -179,10 +187,12 @@ def test_names_that_a_receiver_cannot_tell_apart_are_refused(  # R-MAN-2
 def test_a_name_that_not_every_receiver_can_save_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "top" / "sub").mkdir(parents=True)
     (tmp_path / "top" / "sub" / name).touch()
-    for path in (tmp_path / "top", tmp_path / "top" / "sub" / name):
-        with pytest.raises(ConfigError, match="Rename it, or leave it out") as caught:
-            collect([path])
-        assert str(caught.value).isprintable()
+    with pytest.raises(ConfigError, match="Rename it, or leave it out") as caught:
+        collect([tmp_path / "top"])
+    assert str(caught.value).isprintable()
+    # Named by itself it goes under a name that everybody can save.
+    (file,) = collect([tmp_path / "top" / "sub" / name]).files
+    assert (file.path.name, file.name) == (name, safe_name(name))
 
 
 def test_a_decomposed_name_is_composed_on_the_wire(tmp_path: Path) -> None:

@@ -203,6 +203,7 @@ class Responder:
         """The identity that the peer claims; proved by `take_finish`."""
         if known is not None and not proofs_match(known, self.peer.fingerprint):
             raise FingerprintChangedError(f"{hello.sender} has another identity than before.")
+        self._is_known = known is not None
         self.peer_id = hello.sender
         self.hello_hash = transcript("OCFT 2 hello", pack_handshake(hello))
         """Names the HELLO that this answers."""
@@ -256,8 +257,9 @@ class Responder:
             for secret in secrets:
                 if proofs_match(secret_proof(root, th3, secret, is_initiator=True), finish.proof):
                     proved = secret
-            if proved is None:
-                raise UnsealError("a FINISH that proves another secret")  # R-HSK-1
+            # R-HSK-1. Whom we know by its fingerprint may have missed that our secret changed.
+            if proved is None and not self._is_known:
+                raise UnsealError("a FINISH that proves another secret")
         self._th3 = th3
         self._established = Established(
             peer_id=self.peer_id,

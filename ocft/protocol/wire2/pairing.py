@@ -184,10 +184,10 @@ class Guesser:
         keys = pairing_keys(
             shared, self.number, answer.sender, self._node_id, spake, self._spake.message
         )
-        if not proofs_match(keys.mac, answer.mac):
-            raise PairingFailedError(_WRONG)
-        self._keys, self._prover = keys, answer.sender
-        introduction = pack_introduction(self._introduction)
+        is_right = proofs_match(keys.mac, answer.mac)
+        # R-PAI-2: with another code the prover cannot open it, and so hears that it is over. It
+        # learns no more than that, and who we are stays out of it.
+        introduction = pack_introduction(self._introduction) if is_right else b"\x00"
         self.to_send = pack_handshake(
             Pair(
                 n=self.number,
@@ -197,6 +197,9 @@ class Guesser:
                 sealed=seal_once(keys.guesser_key, introduction),
             )
         )
+        if not is_right:
+            raise PairingFailedError(_WRONG)
+        self._keys, self._prover = keys, answer.sender
 
 
 def _open(key: bytes, sealed: bytes, sender: NodeId) -> Paired:

@@ -32,6 +32,7 @@ _LONGEST_OFFER_WAIT = 300.0  # seconds; a person decides, and every offer is a t
 _ASK_WHETHER_DECIDED = 300.0  # seconds, R-ARQ-8
 _VAIN_PROBES = 6  # before a silent peer is offered a new epoch, R-ARQ-5
 _LONGEST_PROBE_WAIT = 60.0
+_WAIT_FOR_DONE = 1.0  # a receiver that has everything holds its ack so long, R-ARQ-2
 _FIRST_EPOCH_WAIT = 3.0
 _MOST_DOUBLINGS = 8  # beyond the longest of all waits
 
@@ -237,17 +238,15 @@ class FrameSender(Machine[SenderInput, Never]):
             self._owes_stop = False
             code = self.error.code if self.error is not None else CANCELLED_CODE
             return SayStop(self.epoch, code, self.is_resumable)
-        if self.state.is_final:
-            return None
-        if self._owes_offer:
+        if self._owes_offer and not self.state.is_final:
             self._owes_offer, self._has_offered = False, True
             return SayOffer(self.epoch)
         window = self._window
-        if window is None:
+        if window is None or self.state.is_final:
             return None
         if holds_data and window.has_flight and not self._owes_probe:
             if self._wake_at == math.inf:
-                self._wake_at = now + window.timer.timeout
+                self._wake_at = now + self._probe_wait(window)
             return None
         place = window.next_range(room)
         if place is None:
@@ -418,13 +417,16 @@ class FrameSender(Machine[SenderInput, Never]):
             self._wake_at = math.inf  # something goes at once
             return
         if window.has_flight or self.state is TransferState.COMPLETING or self.is_decided:
-            wait = window.timer.timeout * 2.0 ** min(self._probes, _MOST_DOUBLINGS)
-            self._wake_at = now + min(wait, _LONGEST_PROBE_WAIT)
+            self._wake_at = now + self._probe_wait(window)
         elif self._probes_in_vain:  # it has not said that it is undecided: it may be gone
             wait = window.timer.timeout * 2.0**self._probes_in_vain
             self._wake_at = now + min(wait, _LONGEST_PROBE_WAIT)
         else:
             self._wake_at = now + _ASK_WHETHER_DECIDED
+
+    def _probe_wait(self, window: Window) -> float:
+        wait = window.timer.timeout * 2.0 ** min(self._probes, _MOST_DOUBLINGS)
+        return min(wait, _LONGEST_PROBE_WAIT) + _WAIT_FOR_DONE
 
     def _repeat_farewell(self) -> None:
         """Tell a peer that goes on after our end about that end: it may have been lost."""

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from ocft.errors import OcftError, SourceChangedError
+from ocft.events import Event, OfferSent
 from ocft.protocol import Output, ReadChunk, Sender
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire1.pump import ChunkPump
@@ -42,6 +43,11 @@ class SendPump(ChunkPump[Sender]):
         """Close the source."""
         if self._source is not None:
             self._source.close()
+
+    def _tell(self, event: Event) -> None:
+        # R-WIR-1: what is offered in 1.0 in the end was told when wire 2 was tried.
+        if self.record.epoch == 0 or not isinstance(event, OfferSent):
+            super()._tell(event)
 
     def _has_news(self) -> bool:
         machine, record = self.machine, self.record

@@ -4,7 +4,7 @@ from ocft.runtime.wire2.handshakes import Handshakes
 from ocft.runtime.wire2.launch import FrameLauncher
 from ocft.runtime.wire2.pairings import CODE_SECONDS, Pairings
 from ocft.runtime.wire2.post import Post
-from ocft.runtime.wire2.pump import Wire2
+from ocft.runtime.wire2.pump import FramePump, Wire2
 from ocft.runtime.wire2.receiving import FrameReceivePump
 from ocft.runtime.wire2.reception import Ignored, Reception
 from ocft.runtime.wire2.sealing import Sealing
@@ -16,6 +16,7 @@ from ocft.runtime.wire2.trust import Secrets, Trust, secret_tag
 __all__ = [
     "CODE_SECONDS",
     "FrameLauncher",
+    "FramePump",
     "FrameReceivePump",
     "FrameSendPump",
     "Handshakes",

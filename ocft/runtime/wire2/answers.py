@@ -145,21 +145,30 @@ class Answers:
         trust, peer_id = self._trust, answer.responder.peer_id
         ours = trust.secrets(trust.wall_clock())
         established = answer.responder.take_finish(finish, secrets=ours)
+        if answer.is_stranger and finish.proof is not None and established.proved_secret is None:
+            self._wrong_proofs.append(self._clock())
         identity = established.identity
         is_known = trust.fingerprint_of(peer_id) == identity.fingerprint
-        is_ok = established.proved_secret is not None or (is_known and trust.is_trusted(peer_id))
-        if is_ok:
+        peer = trust.peers.find(peer_id)
+        has_expired = peer is not None and peer.is_expired(trust.wall_clock())
+        has_proved = established.proved_secret is not None and not has_expired
+        if has_proved or (is_known and trust.is_trusted(peer_id)):
             trust.pin(peer_id, identity, established.proved_secret)
             trust.approvals.remove(peer_id)
-            peer = trust.peer(peer_id)
             expires_at = peer.expires_at if peer is not None else None
             answer.session = self._sessions.add(established, expires_at=expires_at)
             answer.is_ok = True
             self._on_session(peer_id, answer.session)
             return
-        _log.info("%s asks to be trusted: %s", peer_id, format_fingerprint(identity.fingerprint))
+        is_new = all(
+            (one.id, one.author, one.fingerprint) != (peer_id, answer.author, identity.fingerprint)
+            for one in trust.approvals.list(trust.wall_clock())
+        )
         trust.approvals.add(peer_id, answer.author, identity.fingerprint, trust.wall_clock())
         answer.session = LiveSession.of(peer_id, established.root, is_initiator=False)
+        if not is_new:
+            return  # it asks again and again, as long as it wants to send something
+        _log.info("%r asks to be trusted: %s", peer_id, format_fingerprint(identity.fingerprint))
         self._tell(
             TrustRequested(
                 transfer_id=TransferId(""),

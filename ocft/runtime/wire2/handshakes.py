@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ocft.crypto import Identity
-from ocft.errors import ChannelError, FingerprintChangedError, UnsealError
+from ocft.errors import ChannelError, FingerprintChangedError, MessageTooLongError, UnsealError
 from ocft.events import Event
 from ocft.ids import NodeId
 from ocft.runtime.wire2.answers import MOST_OPEN, Answers
@@ -61,6 +61,7 @@ class Handshakes:
             tell=tell,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._answering = 0  # answers to others that are on their way out
 
     async def session_with(self, peer_id: NodeId, *, anew: bool = False) -> LiveSession:
         """Return a root key shared with a peer; make one if there is none.
@@ -74,6 +75,7 @@ class Handshakes:
         Raises:
             PeerTooOldError: The peer does not answer in wire 2, and 1.0 may be spoken with it.
             FingerprintChangedError: It has another identity than the one that we know.
+            MessageTooLongError: The channel cannot carry a handshake.
         """
         session = self._sessions.newest(peer_id)
         if session is not None and not anew:
@@ -90,7 +92,7 @@ class Handshakes:
                 clock=self._clock,
             )
             attempt.task = self._in_background(attempt.run())
-            attempt.task.add_done_callback(lambda _: self._attempts.pop(peer_id, None))
+            attempt.task.add_done_callback(lambda _: self._end(peer_id, attempt))
         attempt.waiting += 1
         try:
             return await asyncio.shield(attempt.task)
@@ -98,6 +100,7 @@ class Handshakes:
             attempt.waiting -= 1
             if not attempt.waiting and not attempt.task.done():
                 attempt.task.cancel()
+                self._end(peer_id, attempt)  # at once: who comes now must not wait for this one
 
     def take(self, author: str, message: Hello | Reply | Finish) -> str | None:
         """Take in a frame of a handshake; return why it was ignored, or None.
@@ -134,9 +137,13 @@ class Handshakes:
                 attempt.take_reply(message)
                 return None
 
-    def take_control(self, frame: ControlFrame) -> bool:
+    def take_control(self, author: str, frame: ControlFrame) -> bool:
         """Take in a welcome to one of our attempts; return whether it was one."""
-        return any(attempt.take_control(frame) for attempt in list(self._attempts.values()))
+        return any(
+            attempt.take_control(frame)
+            for peer_id, attempt in list(self._attempts.items())
+            if author == self._trust.address_of(peer_id)  # T-1
+        )
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -145,18 +152,33 @@ class Handshakes:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def _end(self, peer_id: NodeId, attempt: Attempt) -> None:
+        if self._attempts.get(peer_id) is attempt:
+            del self._attempts[peer_id]
+
     def _finish_attempt(self, peer_id: NodeId, session: LiveSession) -> None:
         """Both began at the same time, and the peer was faster (R-HSK-6)."""
         if (attempt := self._attempts.get(peer_id)) is not None:
             attempt.finish_with(session)
 
     def _send_in_background(self, address: str, frame: bytes) -> None:
-        if len(self._tasks) < 2 * MOST_OPEN:  # what is left out is asked for again
-            self._in_background(self._send(address, frame))
+        if self._answering < 2 * MOST_OPEN:  # what is left out is asked for again
+            self._answering += 1
+            self._in_background(self._answer(address, frame))
+
+    async def _answer(self, address: str, frame: bytes) -> None:
+        try:
+            await self._send(address, frame)
+        except MessageTooLongError as error:
+            _log.warning("an answer to a handshake did not leave: %s", error)
+        finally:
+            self._answering -= 1
 
     async def _send(self, address: str, frame: bytes) -> None:
         try:
             await self._post.send(address, frame, is_control=True)
+        except MessageTooLongError:
+            raise  # it never will
         except ChannelError as error:
             _log.warning("a handshake's text did not leave: %s", error)
 

@@ -11,7 +11,7 @@ from ocft.protocol import FrameReceiver, FrameSender, Patience
 from ocft.ranges import RangeSet
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire2.pump import Wire2
-from ocft.runtime.wire2.receiving import FrameReceivePump
+from ocft.runtime.wire2.receiving import FrameReceivePump, described_by
 from ocft.runtime.wire2.sending import FrameSendPump
 from ocft.storage import ArrivingSet, SourceSet, TransferRecord
 from ocft.transfers import Direction, TransferInfo, TransferState
@@ -51,7 +51,8 @@ class FrameLauncher:
             raise SourceNotFoundError("What was to be sent is not recorded. Send it again.")
         files = SourceSet.open(manifest, self.around.journal.sources(record.info.id))
         try:
-            touched = await asyncio.to_thread(files.touched)
+            # Each file is compared again when it is read; that of the first run was read just now.
+            touched = await asyncio.to_thread(files.touched) if record.epoch else []
             for number in touched:
                 await asyncio.to_thread(files.confirm, number)
             if touched:
@@ -152,8 +153,10 @@ class FrameLauncher:
         *,
         is_automatic: bool,
     ) -> FrameReceivePump:
-        info = record.info
         manifest, digest = self._manifest(record)
+        if manifest is not None:
+            record = described_by(manifest, record)
+        info = record.info
         state = info.state
         if state is TransferState.COMPLETING:  # what was to be done then is done again
             state = TransferState.TRANSFERRING

@@ -156,6 +156,9 @@ class Pairings:
         """Take in a step; return why it was ignored, or None."""
         if message.sender == self._node_id:
             return "echo"
+        is_known = self._trust.peers.find(message.sender) is not None
+        if is_known and author != self._trust.address_of(message.sender):
+            return "wrong-author"  # who knows a code is a peer, but not in another one's place
         if not self._trust.allows_wire_2:
             return "not-allowed"
         if message.step in (1, 3):
@@ -219,6 +222,8 @@ class Pairings:
                 wait = min(2 * wait, _LONGEST_WAIT)
             typed.changed.clear()
             if typed.failure is not None:
+                # What it has to say now is that the codes differ: the other side need not wait.
+                await self._try_to_send(typed.author or to, typed.guesser.to_send)
                 raise typed.failure
             if typed.guesser.to_send is not said:
                 wait = 1.0
@@ -226,23 +231,24 @@ class Pairings:
     def _trust_in(self, paired: Paired, author: str | None, name: str | None) -> TrustedPeer:
         peers = self._trust.peers
         before = peers.find(paired.peer_id)
-        peer = TrustedPeer(
-            id=paired.peer_id,
-            secret=before.secret if before is not None else "",
+        peer = replace(
+            before or TrustedPeer(id=paired.peer_id),  # what it may do stays as it is
             name=None,
             address=author if author is not None and author != paired.peer_id else None,
+            expires_at=None,
             fingerprint=paired.identity.fingerprint,
         )
         if self._trust.fingerprint_of(paired.peer_id) != paired.identity.fingerprint:
             self._sessions.forget(paired.peer_id)  # R-HSK-4: they are another identity's
-        for wanted in (name, _presentable(paired.name), None):
-            named = replace(peer, name=wanted)
+        own_names = [before.name if before is not None else None, _presentable(paired.name)]
+        for wanted in [name] if name is not None else [*filter(None, own_names), None]:
             try:
+                named = replace(peer, name=wanted)
                 peers.put(named)
             except ConfigError:
                 if wanted is None or wanted == name:
                     raise
-                continue
+                continue  # another one is called like that
             peer = named
             break
         self._trust.pin(paired.peer_id, paired.identity, None)

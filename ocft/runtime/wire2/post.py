@@ -17,6 +17,7 @@ from ocft.wire import (
     Alphabet,
     Assembler,
     Fragment,
+    FrameType,
     capacity,
     encode_frame,
     split_frame,
@@ -28,6 +29,7 @@ DEFAULT_FRAME_DATA: Final = 48 * 1024
 _log = logging.getLogger(__name__)
 _OVERHEAD: Final = 1 + 8 + 9 + SEAL_SIZE + 1 + 9  # a DATA frame without its bytes
 _LETTER: Final = "\u4e00"
+_NEVER_CUT: Final = (FrameType.DATA, FrameType.ACK)
 
 
 class Post:
@@ -89,21 +91,33 @@ class Post:
             alphabet: How to write it; None is base64url.
 
         Raises:
-            MessageTooLongError: The channel cannot carry it; later frames will be shorter.
+            MessageTooLongError: The channel cannot carry it. Later frames of data and acks will
+                be shorter; what else did not fit has been tried in shorter pieces.
             ChannelError: It did not leave.
         """
         alphabet = alphabet or Alphabet.BASE64URL
-        room = self._capacity(alphabet)
-        pieces = [frame] if len(frame) <= room else split_frame(frame, room)
-        try:
-            for piece in pieces:
-                text = encode_frame(piece, alphabet)
-                await self._outbox.send(address, text, is_control=is_control)
-        except MessageTooLongError:
-            self._max_text -= self._max_text // 8  # R-ARQ-12
+        is_whole = frame[0] in _NEVER_CUT
+        while True:
+            room = self._capacity(alphabet)
+            pieces = [frame] if is_whole or len(frame) <= room else split_frame(frame, room)
+            text = ""
+            try:
+                for piece in pieces:
+                    text = encode_frame(piece, alphabet)
+                    await self._outbox.send(address, text, is_control=is_control)
+            except MessageTooLongError:
+                self._note_too_long(text)
+                if is_whole:
+                    raise  # its bytes go again, in shorter ones
+            else:
+                return
+
+    def _note_too_long(self, text: str) -> None:
+        """Make later texts shorter (R-ARQ-12), unless they are since this one was made."""
+        if self._limits.unit.measure(text) > self._max_text - self._max_text // 8:
+            self._max_text -= max(1, self._max_text // 8)
             self._capacities.clear()
             _log.warning("the channel carries less than it says; now %d", self._max_text)
-            raise
 
     def assemble(self, author: str, fragment: Fragment) -> bytes | None:
         """Take in a fragment; return the frame that it completes.

@@ -26,6 +26,8 @@ from ocft.protocol import (
     FrameReceiver,
     FrameSender,
     Say,
+    SayAck,
+    SayData,
     SayDone,
     SayReject,
     SayStop,
@@ -145,6 +147,15 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         if self.machine.state.is_final and self._waits_for_session and self._sending is not None:
             self._sending.reschedule(self._around.clock())
 
+    def distrust(self, error: TrustError) -> None:
+        """End the transfer because the trust in its peer has ended (R-LIM-1)."""
+        self.fail(error)
+
+    @property
+    def address(self) -> str:
+        """The peer's address on the channel."""
+        return self._address
+
     @abc.abstractmethod
     def _take_control(self, message: Control, session: LiveSession, now: float) -> None:
         """Hand a control message to the machine."""
@@ -181,7 +192,8 @@ class FramePump(Pump[FrameMachineT, OutputT]):
                 self._said = self._next_said(self._around.clock())
             except OcftError as error:
                 self.fail(error)
-                return True
+                self._said = self._next_said(self._around.clock())  # that it has failed
+                return self._said is not None or super().has_work()
         return self._said is not None
 
     async def _next(self) -> None:
@@ -200,6 +212,9 @@ class FramePump(Pump[FrameMachineT, OutputT]):
             _log.debug("%s: a text did not leave in time", self.id)
         except MessageTooLongError as error:
             _log.warning("%s: %s", self.id, error)
+            if not isinstance(said, SayData | SayAck):  # those will be shorter, this cannot be
+                self._sending = None
+                self.fail(error)
         except TrustError as error:
             self._sending = None  # it is over, and must not be rescheduled for the farewell
             self.fail(error, is_resumable=True)
@@ -269,9 +284,12 @@ class FramePump(Pump[FrameMachineT, OutputT]):
             )
         )
 
+    def _is_decided(self) -> bool:
+        """Say whether the files are wanted, as it is recorded."""
+        return self.machine.is_decided
+
     def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:
-        machine = self.machine
-        return replace(record, epoch=machine.epoch, is_decided=machine.is_decided)
+        return replace(record, epoch=self.machine.epoch, is_decided=self._is_decided())
 
     async def close(self) -> None:
         """Let go of the keys."""

@@ -13,6 +13,8 @@ from ocft.errors import (
     MalformedMessageError,
     OcftError,
     StorageError,
+    TransferRejectedError,
+    TrustError,
     UnexpectedMessageError,
     UnsafeNameError,
     WrongStateError,
@@ -52,7 +54,6 @@ from ocft.wire import (
 )
 
 _log = logging.getLogger(__name__)
-_MOST_UNSYNCED: Final = 64 * 1024 * 1024  # bytes; above it no frame is heard until the disk is done
 _NAMES_SHOWN: Final = 100  # of the files that an event lists
 
 
@@ -99,6 +100,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self._accept: tuple[TransferAccept, LiveSession] | None = None  # of the current epoch
         self._jobs: set[asyncio.Task[None]] = set()
         self._is_syncing = False
+        self._is_choosing = False  # finding out which files need not be sent
 
     @property
     def is_undecided(self) -> bool:
@@ -141,17 +143,22 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         """
         self.record = replace(self.record, left_out=frozenset(left_out))
         self.machine.accept(self._around.clock())
+        self._is_choosing = self._manifest is not None
         self.settle()
         if self._manifest is not None:
             self._start(self._leave_out(self._manifest))
 
-    def reject(self, reason: str) -> None:
-        """Decide not to take the files.
+    def reject(self, reason: str, *, code: str = TransferRejectedError.code) -> None:
+        """Decide not to take the files, or not any more.
+
+        Args:
+            reason: Why, for this side.
+            code: What the sender is told.
 
         Raises:
-            UnexpectedMessageError: It was decided before.
+            UnexpectedMessageError: It has ended, or the files are getting their names.
         """
-        self.machine.reject(reason, self._around.clock())
+        self.machine.reject(reason, self._around.clock(), code=code)
         self.settle()
 
     def resume(self) -> None:
@@ -242,7 +249,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                     return
                 self.machine.stored(ranges, self._around.clock())
                 self.settle()
-                if self.machine.bytes_done != before:
+                # Nobody knows yet what it is before the manifest came.
+                if self.machine.bytes_done != before and self._manifest is not None:
                     self._tell_progress(self.machine.bytes_done)
         finally:
             self._is_syncing = False
@@ -250,6 +258,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
     # Carrying out
 
     def _next_said(self, now: float) -> Say | None:
+        if self._is_choosing and not self.machine.state.is_final:
+            return None  # "decided" leaves together with what is not wanted, so that it is not sent
         return self.machine.next_to_send(0, now)
 
     async def _carry_out(self, output: ReceiverOutput) -> None:
@@ -302,6 +312,10 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))
             self._use(Epoch.of(said.epoch, keys, is_sender=False))
             self._accept = accept, session
+        elif not self._wire.sessions.is_kept(self._accept[1]):
+            # The peer cannot open it any more: its keys come from a root key that is gone.
+            await self._send_control(OfferAgain(transfer_id=self.id, epoch=said.epoch))
+            return
         await self._send_control(*self._accept)
 
     async def _read_manifest(self) -> None:
@@ -309,7 +323,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         if arriving is None:
             return
         try:
-            manifest = await asyncio.to_thread(self._checked_manifest, arriving)
+            data, manifest = await asyncio.to_thread(self._checked_manifest, arriving)
         except (UnsafeNameError, MalformedMessageError, DigestMismatchError) as error:
             if not self.machine.state.is_final:
                 self.machine.reject(str(error), self._around.clock(), code=error.code)
@@ -319,14 +333,14 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             self.fail(error, is_resumable=True)
             return
         self._manifest = manifest
-        info = replace(self.record.info, filename=name_of(manifest))
-        if len(manifest.files) == 1:
-            info = replace(info, digest=manifest.files[0].digest.hex())
-        self.record = replace(self.record, info=info)
-        self._around.journal.save(self.record)
         not_wanted: list[Range] = []
         if self.machine.is_decided:
             not_wanted = await self._not_wanted(manifest, arriving)
+        # Not before: who is killed until now does all of it again.
+        await asyncio.to_thread(self._around.journal.save_manifest, self.id, data)
+        self.record = described_by(manifest, self.record)
+        self._around.journal.save(self.record)
+        info = self.record.info
         offer = OfferReceived(
             transfer_id=self.id,
             peer_id=info.peer_id,
@@ -340,7 +354,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self.machine.manifest_known(offer, self._around.clock(), not_wanted=not_wanted)
         self.settle()
 
-    def _checked_manifest(self, arriving: ArrivingSet) -> Manifest:
+    def _checked_manifest(self, arriving: ArrivingSet) -> tuple[bytes, Manifest]:
         data = arriving.manifest_bytes()
         if data is None:
             raise StorageError("The manifest is not whole.")
@@ -351,15 +365,15 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         ):
             raise MalformedMessageError("the manifest is not the one that was offered")
         check_manifest_names(manifest)
-        self._around.journal.save_manifest(self.id, data)
-        return manifest
+        return data, manifest
 
     async def _leave_out(self, manifest: Manifest) -> None:
         """After the decision: say which files need not be sent."""
         arriving = self._arriving
-        if arriving is None:
-            return
-        ranges = await self._not_wanted(manifest, arriving)
+        try:
+            ranges = await self._not_wanted(manifest, arriving) if arriving is not None else []
+        finally:
+            self._is_choosing = False
         if ranges and not self.machine.state.is_final:
             self.machine.stored(ranges, self._around.clock())
         self.settle()
@@ -388,7 +402,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         except OcftError as error:
             self.fail(error, is_resumable=isinstance(error, StorageError))
             return
-        path = str(_common(paths, self._around.download_dir))
+        path = str(_common(paths, manifest, self._around.download_dir))
         self.record = replace(self.record, info=replace(info, local_path=path))
         self.machine.published(path, info.digest, self._around.clock())
         self.settle()
@@ -414,10 +428,29 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             self.record = replace(self.record, owes_final_ack=False)
             self._around.journal.save(self.record)
 
+    def _is_decided(self) -> bool:
+        # R-TRU-3: an offer that ended undecided stays so, or going on with it would accept it.
+        if self.machine.state.is_final:
+            return self.record.is_decided
+        return self.machine.is_decided
+
+    def distrust(self, error: TrustError) -> None:
+        """End the transfer because the trust in its peer has ended (R-LIM-1)."""
+        if self.machine.state is not TransferState.COMPLETING:  # they are getting their names
+            super().distrust(error)
+
     def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:
         record = super()._with_machine_facts(record)
         # Rows are written when the state changes: files that were just saved owe their `done`.
         return replace(record, owes_final_ack=self.machine.state is TransferState.COMPLETED)
+
+
+def described_by(manifest: Manifest, record: TransferRecord) -> TransferRecord:
+    """Return a row with the name, and of a single file the digest, that people look for."""
+    info = replace(record.info, filename=name_of(manifest))
+    if len(manifest.files) == 1:
+        info = replace(info, digest=manifest.files[0].digest.hex())
+    return replace(record, info=info)
 
 
 def name_of(manifest: Manifest) -> str:
@@ -445,6 +478,8 @@ def _describable(ranges: tuple[Range, ...], limit: int) -> tuple[tuple[Range, ..
     return ranges[:MAX_ACCEPT_RANGES], min(limit, ranges[MAX_ACCEPT_RANGES][0])
 
 
-def _common(paths: list[Path], folder: Path) -> Path:
+def _common(paths: list[Path], manifest: Manifest, folder: Path) -> Path:
     """Return the one file or folder, or what holds them all."""
+    if not paths:  # R-MAN-3: all was here already, under the names that it would have got
+        paths = [folder / name for name in {one.name.split("/")[0] for one in manifest.files}]
     return paths[0] if len(paths) == 1 else folder

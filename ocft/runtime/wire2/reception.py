@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ocft.errors import ChannelError, MalformedMessageError, StorageError, TrustExpiredError
 from ocft.ids import NodeId
-from ocft.runtime.admission import MOST_LIVE, Admission, Decision, Load, Verdict
+from ocft.runtime.admission import MOST_LIVE, MOST_UNDECIDED, Admission, Decision, Load, Verdict
 from ocft.runtime.fleet import Fleet
 from ocft.runtime.wire2.launch import FrameLauncher, incoming_record
 from ocft.runtime.wire2.pairings import Pairings
@@ -17,7 +17,7 @@ from ocft.runtime.wire2.receiving import FrameReceivePump
 from ocft.runtime.wire2.sending import FrameSendPump
 from ocft.runtime.wire2.sessions import LiveSession
 from ocft.storage import TransferRecord
-from ocft.transfers import Direction, TransferState
+from ocft.transfers import Direction, TransferInfo, TransferState
 from ocft.wire import (
     MAX_MANIFEST,
     ControlFrame,
@@ -44,6 +44,12 @@ _MOST_REFUSALS: Final = 32  # under way at once
 _FARTHEST_AHEAD_MS: Final = 24 * 3600 * 1000  # R-CTL-4
 _DAY: Final = 24 * 3600.0
 _SEEN_EVERY: Final = 60.0  # seconds between two notes of when a peer was seen
+
+_CAN_BE_REFUSED: Final = (
+    TransferState.PENDING,
+    TransferState.ACCEPTED,
+    TransferState.TRANSFERRING,
+)
 
 AboutTransfer = (
     TransferOffer | TransferAccept | TransferReject | OfferAgain | TransferDone | TransferStop
@@ -136,6 +142,8 @@ class Reception:
         pump = self._wire.tags.find(frame.tag)
         if pump is None:
             return Ignored("unknown-transfer", NodeId(author))
+        if author != pump.address:
+            return Ignored("wrong-author", NodeId(author))  # T-1
         pump.take_frame(frame)
         self._let_speak(pump)
         return None
@@ -146,9 +154,11 @@ class Reception:
             self._fleet.launch(pump)
 
     async def _take_control_frame(self, author: str, frame: ControlFrame) -> Ignored | None:
-        if self._wire.handshakes.take_control(frame):
+        if self._wire.handshakes.take_control(author, frame):
             return None
-        opened = self._wire.sessions.open(frame)
+        opened = self._wire.sessions.open(
+            frame, lambda peer_id: self._wire.trust.address_of(peer_id) == author
+        )
         if opened is None:
             return Ignored("replay", NodeId(author))
         session, message = opened
@@ -172,14 +182,24 @@ class Reception:
         ):
             return Ignored("wrong-author", peer_id, "another peer's transfer")  # R-TRU-2
         if isinstance(message, TransferOffer) and not self._wire.trust.is_trusted(peer_id):
-            if pump is not None:
-                pump.fail(TrustExpiredError(f"The trust in {peer_id} has ended."))
+            if isinstance(pump, FramePump):
+                pump.distrust(TrustExpiredError(f"The trust in {peer_id} has ended."))
             return Ignored("not-allowed", peer_id)
         if pump is None:
             return await self._take_late(record, session, message)
         if isinstance(pump, FrameSendPump | FrameReceivePump):
             pump.receive(message, session)
+        if isinstance(pump, FrameReceivePump) and isinstance(message, TransferOffer):
+            self._reconsider(pump)
         return None
+
+    def _reconsider(self, pump: FrameReceivePump) -> None:
+        """End what its peer may not send any more: it is looked up at every offer (R-LIM-1)."""
+        info = pump.record.info
+        peer = self._wire.trust.peer(info.peer_id)
+        refusal = self._admission.refusal(info.size, peer, self._received_today(info.peer_id, info))
+        if refusal is not None and info.state in _CAN_BE_REFUSED:
+            pump.reject(refusal.reason, code=refusal.code)
 
     def _take_offer(self, session: LiveSession, offer: TransferOffer) -> Ignored | None:
         peer_id, now = session.peer_id, self._around.wall_clock()
@@ -192,6 +212,8 @@ class Reception:
             decision = Decision(Verdict.REFUSE, "Too many transfers of one peer", "BUSY")
         match decision.verdict:
             case Verdict.IGNORE:
+                return Ignored("not-allowed", peer_id)
+            case Verdict.ACCEPT | Verdict.ASK if self._sends_only and self._is_full_for_others():
                 return Ignored("busy", peer_id)
             case Verdict.REFUSE:
                 self._refuse(session, offer, decision)
@@ -205,17 +227,37 @@ class Reception:
                     self._refuse(session, offer, failed)
         return None
 
-    def decide(self, peer_id: NodeId, size: int) -> Decision:
-        """Decide about files that a peer offers, by what it may do at this moment (R-LIM-1)."""
+    def decide(self, peer_id: NodeId, size: int, again: TransferInfo | None = None) -> Decision:
+        """Decide about files that a peer offers, by what it may do at this moment (R-LIM-1).
+
+        Args:
+            peer_id: The peer.
+            size: Bytes of the files.
+            again: The transfer, if it is known already.
+        """
         trust = self._wire.trust
-        since = self._around.wall_clock() - _DAY
         return self._admission.decide_sealed(
             size,
             peer=trust.peer(peer_id),
             knows_secret=trust.knows_our_secret(peer_id),
-            received_today=self._around.journal.received_since(peer_id, since),
+            received_today=self._received_today(peer_id, again),
             load=self._load(),
         )
+
+    def _received_today(self, peer_id: NodeId, again: TransferInfo | None) -> int:
+        """Return the bytes of a peer in the last 24 hours, apart from those of one transfer."""
+        since = self._around.wall_clock() - _DAY
+        received = self._around.journal.received_since(peer_id, since)
+        if again is None or again.started_at < since:
+            return received
+        is_counted = not again.state.is_final or again.bytes_done > 0
+        return received - again.size * is_counted
+
+    def _is_full_for_others(self) -> bool:
+        """Say whether enough offers wait for whoever listens next."""
+        waiting = self._around.journal.records(channel=self._channel, unfinished_only=True)
+        incoming = [one for one in waiting if one.info.direction is Direction.RECEIVE]
+        return len(incoming) >= MOST_UNDECIDED
 
     def _is_crowded(self, peer_id: NodeId, offer: TransferOffer) -> bool:
         """Say whether a peer has as much under way as one peer may have (R-LIM-2)."""
@@ -255,15 +297,18 @@ class Reception:
         """Take in a message for a transfer that is not live: it failed, or it has ended."""
         info = record.info
         if info.is_resumable and _goes_on(record, message):
+            decision = None
             if isinstance(message, TransferOffer):
-                # It was accepted once; what the peer may, or the disk can, may have changed.
-                decision = self.decide(info.peer_id, info.size)
+                # What the peer may, or the disk can, may have changed.
+                decision = self.decide(info.peer_id, info.size, again=info)
                 if decision.verdict in (Verdict.REFUSE, Verdict.IGNORE):
                     self._refuse(session, message, decision)
                     return None
             await self._resume(record)
             pump = self._fleet.get(info.id)
             if isinstance(pump, FrameReceivePump):
+                if decision and decision.verdict is Verdict.ACCEPT and pump.is_undecided:
+                    pump.accept()
                 pump.receive(message, session)
             return None
         if len(self._fleet) >= 2 * MOST_LIVE or not info.state.is_final:

@@ -116,6 +116,8 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._around.journal.save_progress(self.id, self.machine.bytes_done, now)
 
     def _next_said(self, now: float) -> Say | None:
+        if self.machine.state.is_final:
+            return self.machine.next_to_send(0, now)  # an end needs no room for data
         post = self._wire.post
         alphabet = self._dense.alphabet()
         room = post.data_room(alphabet)

@@ -14,6 +14,7 @@ from ocft.storage import Session, SessionStore
 from ocft.wire import (
     Control,
     ControlFrame,
+    Welcome,
     control_header,
     pack_control,
     unpack_control,
@@ -79,8 +80,15 @@ class Sessions:
         stored = self._store.of(peer_id, self._wall_clock())
         return self._use(stored[0]) if stored else None
 
-    def open(self, frame: ControlFrame) -> tuple[LiveSession, Control] | None:
+    def open(
+        self, frame: ControlFrame, is_author: Callable[[NodeId], bool]
+    ) -> tuple[LiveSession, Control] | None:
         """Return a control message and the session that it came under.
+
+        Args:
+            frame: What came.
+            is_author: Whether it came from the account of a peer (T-1). Who else repeats a peer's
+                frame must not be the first who is heard.
 
         Returns:
             None if nobody that we know can have sent it, or it came before.
@@ -89,7 +97,7 @@ class Sessions:
             MalformedMessageError: The peer sealed something that is no message.
         """
         live = self._find(frame.tag)
-        if live is None:
+        if live is None or not is_author(live.peer_id):
             return None
         try:
             message = live.open(frame)
@@ -99,8 +107,11 @@ class Sessions:
         if live.root not in [session.root for session in stored]:
             del self._live[frame.tag]  # the trust was taken back, perhaps by another process
             return None
-        if stored[0].root == live.root and len(stored) > 1:
-            self._store.forget_older(live.peer_id)  # R-HSK-4: the peer has the newest, too
+        is_used = message is not None and not isinstance(message, Welcome)
+        if is_used and stored[0].root == live.root and len(stored) > 1:
+            # R-HSK-4: the peer has the newest, too. A welcome does not say so: where handshakes
+            # crossed, the peer seals with the other one (R-HSK-6).
+            self._store.forget_older(live.peer_id)
         return None if message is None else (live, message)
 
     def _find(self, tag: bytes) -> LiveSession | None:
@@ -124,13 +135,18 @@ class Sessions:
         )
         kept = {one.root for one in self._store.of(established.peer_id, self._wall_clock())}
         self._live = {
-            root: live
-            for root, live in self._live.items()
-            if live.peer_id != established.peer_id or root in kept
+            tag: live
+            for tag, live in self._live.items()
+            if live.peer_id != established.peer_id or live.root in kept
         }
         return self._use_root(
             established.peer_id, established.root, is_initiator=established.is_initiator
         )
+
+    def is_kept(self, session: LiveSession) -> bool:
+        """Say whether a peer may still have this root key."""
+        kept = self._store.of(session.peer_id, self._wall_clock())
+        return session.root in [one.root for one in kept]
 
     def forget(self, peer_id: NodeId) -> None:
         """Forget all root keys of a peer."""

@@ -90,9 +90,7 @@ def reject_of(epoch: int = 1, code: str = "TRANSFER_REJECTED") -> TransferReject
     return TransferReject(transfer_id=ID, epoch=epoch, code=code)
 
 
-def stop_of(
-    epoch: int = 1, code: str = "STORAGE", *, is_recoverable: bool = False
-) -> TransferStop:
+def stop_of(epoch: int = 1, code: str = "STORAGE", *, is_recoverable: bool = False) -> TransferStop:
     """Return a stop."""
     return TransferStop(transfer_id=ID, epoch=epoch, code=code, is_recoverable=is_recoverable)
 
@@ -356,9 +354,7 @@ class ReceiverDriver(_Driver):
             case ReadManifest():
                 self.manifests_read += 1
                 if not self.reads_slowly:
-                    self.machine.manifest_known(
-                        offer_event(), self.now, not_wanted=self.not_wanted
-                    )
+                    self.machine.manifest_known(offer_event(), self.now, not_wanted=self.not_wanted)
             case PublishFiles():
                 self.publications += 1
                 if not self.publishes_slowly:

@@ -28,7 +28,9 @@ class _Clocked:
             self.schedule.acknowledged(self.schedule.due_at)
         self.now = now
 
-    def frame(self, number: int, at: float, *, place: int | None = None, asks: bool = False) -> None:
+    def frame(
+        self, number: int, at: float, *, place: int | None = None, asks: bool = False
+    ) -> None:
         self.until(at)
         first = (number if place is None else place) * SIZE
         is_new = not self.stored.covers(first, first + SIZE)

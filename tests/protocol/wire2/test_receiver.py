@@ -333,6 +333,15 @@ def test_bytes_are_acknowledged_when_they_are_stored_and_not_before() -> None:  
     assert (ack.ranges, ack.heard, ack.delay_ms) == (((0, 100),), 0, 100_000)
 
 
+def test_an_ack_says_nothing_of_bytes_that_are_on_their_way_to_the_disk() -> None:  # R-ARQ-1
+    receiver = receiving()
+    receiver.has_slow_disk = True
+    receiver.data(1, 100, 200, wants_ack=True)
+    receiver.data(2, 200, 300)
+    (ack,) = acks(receiver.stored((100, 200)))
+    assert (ack.ranges, ack.heard) == (((0, MANIFEST), (100, 200)), 1)
+
+
 def test_an_ack_names_the_highest_frame_whose_bytes_are_stored() -> None:
     receiver = receiving()
     receiver.has_slow_disk = True
@@ -563,7 +572,7 @@ def test_after_the_end_nothing_changes_it_and_who_goes_on_hears_of_it(
     for epoch in (1, 2, 5):
         (said,) = receiver.offered(epoch)
         assert isinstance(said, kind)
-        assert said.epoch == epoch
+        assert getattr(said, "epoch", None) == epoch
     (said,) = receiver.data(50, 0, 100)
     assert isinstance(said, kind)
     receiver.hear(stop_of(5), stop_of(5, code="TRANSFER_CANCELLED"))
@@ -580,7 +589,7 @@ def test_a_restarted_receiver_answers_for_what_has_ended(state: TransferState) -
     (said,) = receiver.offered(4)
     expected = {TransferState.COMPLETED: SayDone, TransferState.REJECTED: SayReject}
     assert isinstance(said, expected.get(state, SayStop))
-    assert said.epoch == 4
+    assert getattr(said, "epoch", None) == 4
 
 
 def test_a_reject_is_repeated_with_its_code() -> None:

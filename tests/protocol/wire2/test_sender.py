@@ -94,7 +94,7 @@ def test_before_the_decision_nothing_beyond_the_limit_is_sent() -> None:  # R-AR
     sender.start()
     said = sender.hear(accept_of(is_decided=False, limit=MANIFEST))
     assert places(said) == [(0, MANIFEST)]
-    assert sender.state is TransferState.PENDING
+    assert sender.state.value == "pending"
     assert "transfer-started" not in sender.event_names
     assert places(sender.ack(0, (0, MANIFEST), heard=0, limit=300)) == [
         (MANIFEST, 140),
@@ -357,7 +357,7 @@ def test_all_stored_and_not_decided_waits_for_the_decision() -> None:
     sender.start(is_resumed=True)
     sender.hear(accept_of(2, is_decided=False, ranges=[WHOLE]))
     sender.ack(0, WHOLE, is_decided=False)
-    assert sender.state is TransferState.PENDING
+    assert sender.state.value == "pending"
     sender.ack(1, WHOLE)
     assert sender.state is TransferState.COMPLETING
 
@@ -474,8 +474,43 @@ def test_after_the_manifest_an_undecided_receiver_is_asked_now_and_then() -> Non
     sender.start()
     sender.hear(accept_of(is_decided=False, limit=MANIFEST))
     sender.now += 1
+    for number in range(5):
+        sender.ack(number, (0, MANIFEST), heard=0, limit=MANIFEST, is_decided=False)
+        assert sender.waits(1) == [300]
+
+
+def test_an_undecided_receiver_that_is_silent_is_asked_more_often_and_then_offered_anew() -> None:
+    sender = SenderDriver()
+    sender.start()
+    sender.hear(accept_of(is_decided=False, limit=MANIFEST))
+    sender.now += 1
     sender.ack(0, (0, MANIFEST), heard=0, limit=MANIFEST, is_decided=False)
-    assert sender.waits(3) == [300, 300, 300]
+    assert sender.waits(6) == [300, 6, 12, 24, 48, 60]
+    assert sender.advance(60)[-1] == SayOffer(2)
+
+
+def test_data_that_is_held_back_goes_on_with_a_probe_or_after_the_answer() -> None:  # R-FRM-5
+    for is_answered in (True, False):
+        sender = SenderDriver(manifest_size=250)
+        sender.start()
+        sender.machine.receive(accept_of(), sender.now)
+        first = sender.machine.next_to_send(ROOM, sender.now, asks_ack=True)
+        assert first == SayData(0, 0, ROOM, wants_ack=True, is_repeat=False)
+        sender.machine.sent(first, sender.now)
+        assert sender.machine.next_to_send(ROOM, sender.now, holds_data=True) is None
+        if is_answered:
+            sender.machine.receive_ack(0, ack_of((0, ROOM), heard=0), sender.now)
+            said = sender.machine.next_to_send(ROOM, sender.now, holds_data=True)
+            assert said == SayData(1, ROOM, 2 * ROOM, wants_ack=False, is_repeat=False)
+            continue
+        assert sender.machine.deadline == sender.now + 3
+        sender.now += 3
+        sender.machine.on_deadline(sender.now)
+        said = sender.machine.next_to_send(ROOM, sender.now, holds_data=True)
+        assert said == SayData(1, 0, ROOM, wants_ack=True, is_repeat=True)
+        sender.machine.sent(said, sender.now)
+        assert sender.machine.next_to_send(ROOM, sender.now, holds_data=True) is None
+        assert sender.machine.deadline == sender.now + 6
 
 
 def test_waits_are_counted_from_when_a_text_left() -> None:  # R-ARQ-5
@@ -514,7 +549,7 @@ def test_a_decision_is_waited_for_an_hour_and_acks_do_not_prolong_that() -> None
     for number in range(12):
         sender.ack(number, (0, MANIFEST), limit=MANIFEST, is_decided=False)
         sender.advance(299)
-    assert sender.state is TransferState.PENDING
+    assert sender.state.value == "pending"
     said = sender.advance(12)
     assert said[-1] == SayStop(1, "TRANSFER_TIMEOUT", is_recoverable=True)
     assert sender.state is TransferState.FAILED
