@@ -46,7 +46,7 @@ def main() -> None:
     for name, limits in list(PLATFORMS.items())[: 2 if arguments.quick else None]:
         payload, alphabet = payload_of(limits)
         assert limits.texts_per_second is not None
-        floor = math.ceil(MB / payload) / limits.texts_per_second
+        floor = (math.ceil(MB / payload) - limits.burst) / limits.texts_per_second
         for loss in (0.0, 0.01, 0.05):
             seeds = range(1 if arguments.quick or not loss else 5)
             old, new = (

@@ -176,6 +176,14 @@ class TrustRequested(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAwaited(Event):
+    """A peer's owner has not approved this node yet; `transfer_id` is empty."""
+
+    fingerprint: str
+    """Our own identity, as that person compares it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerPaired(Event):
     """A pairing code did its work: both sides know each other now; `transfer_id` is empty."""
 
@@ -208,6 +216,7 @@ EVENTS: dict[str, type[Event]] = {
         TransferProgress,
         MessageIgnored,
         TrustRequested,
+        ApprovalAwaited,
         PeerPaired,
     )
 }

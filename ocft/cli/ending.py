@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -19,12 +19,19 @@ from ocft.errors import (
     UnknownTransferError,
     error_for,
 )
+from ocft.events import Event, OfferSent
 from ocft.ids import TransferId
 from ocft.transfers import TransferInfo, TransferState
 
 if TYPE_CHECKING:
     from ocft.runtime import Sharing
     from ocft.storage import Request
+
+_SILENCE: Final = 10.0  # seconds
+_NO_ANSWER: Final = (
+    "No answer yet: nobody listens there, or the owner has to accept the files first, or to approve "
+    "this node. Waiting; Ctrl-C keeps it for later."
+)
 
 
 def seconds_option(text: str) -> Any:
@@ -80,17 +87,30 @@ async def finish(
     """
     import asyncio
 
+    has_heard = set[str]()
+
+    def tell(event: Event) -> None:
+        reporter.tell(event)
+        if not isinstance(event, OfferSent):
+            has_heard.add(event.transfer_id)
+
+    def say_who_is_silent() -> None:
+        silent = [one for one in transfer_ids if one not in has_heard]
+        if silent:
+            invocation.output.say(_NO_ANSWER)
+
     # The failure of a single one is what the command's error says.
     with Reporter.of(invocation, tells_failures=len(transfer_ids) > 1) as reporter:
+        silence = asyncio.get_running_loop().call_later(_SILENCE, say_who_is_silent)
         try:
             async with asyncio.timeout(within):
-                await sharing.finish(
-                    transfer_ids, reporter.tell, requests=requests, receives=receives
-                )
+                await sharing.finish(transfer_ids, tell, requests=requests, receives=receives)
         except TimeoutError:
             if within is None:  # not ours
                 raise
             raise TransferTimeoutError(f"Not done after {within:g} seconds. {hint}") from None
+        finally:
+            silence.cancel()
     infos = [_info(invocation, transfer_id) for transfer_id in transfer_ids]
     for info in infos:
         if info.state is not goal:

@@ -8,6 +8,7 @@ from ocft.cli.bars import Bars, can_show_bars
 from ocft.cli.output import Output
 from ocft.cli.terminal import format_size, printable
 from ocft.events import (
+    ApprovalAwaited,
     Event,
     OfferReceived,
     OfferSent,
@@ -85,7 +86,7 @@ class Reporter:
         self._output.event(event)
         if self._output.is_json:
             return
-        if isinstance(event, TrustRequested | PeerPaired):
+        if isinstance(event, TrustRequested | ApprovalAwaited | PeerPaired):
             self._output.say(self._words_about(event))
             return
         info = self._find(event.transfer_id)
@@ -117,8 +118,11 @@ class Reporter:
             with self._bars.hidden():
                 self._output.path(path)
 
-    def _words_about(self, event: TrustRequested | PeerPaired) -> str:
+    def _words_about(self, event: TrustRequested | ApprovalAwaited | PeerPaired) -> str:
         fingerprint = f"Fingerprint: {printable(event.fingerprint)}"
+        if isinstance(event, ApprovalAwaited):
+            peer = self._name_of(event.peer_id)
+            return f"{peer} has to approve this node first: ocft approve, there. {fingerprint}"
         if isinstance(event, PeerPaired):
             return f"Paired with {printable(event.peer_name)}. {fingerprint}"
         who = printable(event.peer_id)

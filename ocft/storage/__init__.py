@@ -11,7 +11,7 @@ from ocft.storage.journal import Journal, Request, RequestKind, StoredPiece
 from ocft.storage.locks import ChannelLock
 from ocft.storage.names import check_manifest_names, conflict_names, safe_name
 from ocft.storage.nodes import KnownNode, NodeStore
-from ocft.storage.owned import already_have
+from ocft.storage.owned import already_have, copy_owned, split_owned
 from ocft.storage.pairing_requests import PairingRequest, PairingRequests, PairingState
 from ocft.storage.partial import PartialFile, finish_publication, free_space
 from ocft.storage.peers import PeerList, Peers, PeerStore, TrustedPeer
@@ -54,6 +54,7 @@ __all__ = [
     "check_manifest_names",
     "collect",
     "conflict_names",
+    "copy_owned",
     "finish_publication",
     "free_space",
     "hand_over",
@@ -62,4 +63,5 @@ __all__ = [
     "load_or_make_identity_in_keyring",
     "remove_orphans",
     "safe_name",
+    "split_owned",
 ]

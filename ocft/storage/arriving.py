@@ -34,7 +34,8 @@ class ArrivingSet:
         self._journal = journal
         self._id = record.info.id
         self._digest = record.info.digest
-        self._manifest_size = record.manifest_size
+        self.manifest_size = record.manifest_size
+        """Bytes of the manifest, at the beginning of the byte space."""
         self._content_size = record.info.size
         self._path = path
         self._part: PartialFile | None = None
@@ -204,9 +205,9 @@ class ArrivingSet:
         """
         if self.is_publishing:
             return self._journal.manifest(self._id)
-        if not self._stored.covers(0, self._manifest_size):
+        if not self._stored.covers(0, self.manifest_size):
             return None
-        data = self._opened().read(self._content_size, self._manifest_size)
+        data = self._opened().read(self._content_size, self.manifest_size)
         if not digests_match(digest_of(data), self._digest):
             raise DigestMismatchError("The manifest that arrived is not the one that was offered.")
         return data
@@ -235,7 +236,7 @@ class ArrivingSet:
         if manifest.content_size != self._content_size:
             raise DigestMismatchError("The files of the manifest are not those of the offer.")
         for number, first in enumerate(manifest.offsets()):
-            place = self._manifest_size + first
+            place = self.manifest_size + first
             if number not in skipped and not self._stored.covers(
                 place, place + manifest.files[number].size
             ):
@@ -291,7 +292,7 @@ class ArrivingSet:
 
     @property
     def _size(self) -> int:
-        return self._manifest_size + self._content_size
+        return self.manifest_size + self._content_size
 
     def _opened(self) -> PartialFile:
         if self._part is None:
@@ -300,7 +301,7 @@ class ArrivingSet:
 
     def _put(self, first: int, data: bytes) -> None:
         """Write bytes of the byte space at their places in the file."""
-        part, border = self._opened(), self._manifest_size
+        part, border = self._opened(), self.manifest_size
         if first >= border:
             part.write(first - border, data)
         elif first + len(data) <= border:
@@ -318,13 +319,13 @@ class ArrivingSet:
             self._stored = stored
 
     def _content_in(self, ranges: RangeSet) -> int:
-        border = self._manifest_size
+        border = self.manifest_size
         missing = sum(end - first for first, end in ranges.missing(border, self._size))
         return self._content_size - missing
 
     def _in_file(self, ranges: Iterable[Range], length: int) -> Iterator[Range]:
         """Yield what of some ranges is inside a file of this length."""
-        border = self._manifest_size
+        border = self.manifest_size
         content_end = border + min(length, self._content_size)
         manifest_end = min(max(0, length - self._content_size), border)
         for first, end in ranges:

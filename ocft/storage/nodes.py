@@ -20,6 +20,8 @@ class KnownNode:
     """SHA-256 of the public identity that it last proved."""
     public_identity: bytes | None = None
     """Its public keys."""
+    address: str | None = None
+    """The account that it writes from, where its owner is no peer of ours with an address."""
     wire: str | None = None
     """The wire that it speaks: "1.0" or "2"; None: not known (R-WIR-1)."""
     wire_learned_at: float | None = None
@@ -37,6 +39,7 @@ class NodeFacts(TypedDict, total=False):
 
     fingerprint: bytes | None
     public_identity: bytes | None
+    address: str | None
     wire: str | None
     wire_learned_at: float | None
     last_seen: float | None

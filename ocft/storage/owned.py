@@ -4,10 +4,12 @@ import hashlib
 import hmac
 import os
 import stat
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from ocft.storage.arriving import ArrivingSet
 from ocft.storage.names import check_manifest_names
 from ocft.wire import Manifest, ManifestFile
 
@@ -36,6 +38,49 @@ def already_have(manifest: Manifest, directory: Path) -> set[int]:
         for number, file in enumerate(manifest.files)
         if _is_folder(directory, file.name.rpartition("/")[0], folders) and _holds(directory, file)
     }
+
+
+def split_owned(manifest: Manifest, owned: Collection[int]) -> tuple[set[int], set[int]]:
+    """Split files that are here: whole files and folders, and parts of folders.
+
+    What is whole stays as it is. Of a folder that is here in part a new one is made, so what is
+    here of it is copied.
+
+    Args:
+        manifest: What was offered.
+        owned: The numbers of the files that are here.
+    """
+    tops = [file.name.partition("/")[0] for file in manifest.files]
+    incomplete = {top for number, top in enumerate(tops) if number not in owned}
+    whole = {number for number in owned if tops[number] not in incomplete}
+    return whole, set(owned) - whole
+
+
+def copy_owned(
+    manifest: Manifest, numbers: Collection[int], directory: Path, arriving: ArrivingSet
+) -> None:
+    """Write files that are here into what is being received; call it in a worker thread.
+
+    What they hold is verified with everything else. A file that is gone meanwhile is sent.
+
+    Args:
+        manifest: What was offered.
+        numbers: Those of the files.
+        directory: The folder that files are received in.
+        arriving: What is being received.
+
+    Raises:
+        StorageError: The disk refused to write.
+    """
+    offsets = manifest.offsets()
+    for number in sorted(numbers):
+        place, file = arriving.manifest_size + offsets[number], manifest.files[number]
+        with suppress(OSError), os.fdopen(os.open(directory / file.name, _FLAGS), "rb") as content:
+            left = file.size
+            while left and (piece := content.read(min(_PIECE, left))):
+                arriving.write(place, piece)
+                place += len(piece)
+                left -= len(piece)
 
 
 def _is_folder(directory: Path, name: str, known: dict[str, bool]) -> bool:

@@ -123,6 +123,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             id               TEXT PRIMARY KEY,
             fingerprint      BLOB,
             public_identity  BLOB,
+            address          TEXT,
             wire             TEXT,
             wire_learned_at  REAL,
             last_seen        REAL,

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from ocft.crypto import PairingCode, session_keys
+from ocft.crypto import PairingCode, seal_message, session_keys
 from ocft.errors import OcftError
 from ocft.ids import NodeId, TransferId
 from ocft.protocol import Guesser, Initiator, Prover, Responder
@@ -30,7 +30,6 @@ from ocft.wire import (
     pack_handshake,
     parse_frame,
 )
-from ocft.crypto import seal_message
 from tests.simulation.sealed_node import identity_of
 
 FORGED_NAME = "forged.bin"

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 
 from ocft.events import TransferCompleted
-from ocft.transfers import Direction, TransferState
+from ocft.transfers import Direction, TransferInfo, TransferState
 from ocft.wire import decode
 from tests.simulation.payloads import Payload, as_sent
 from tests.simulation.sealed_node import SealedNode, identity_of
@@ -82,9 +82,7 @@ def judge_stores(
         known = honest.get(event.transfer_id) == event.peer_id
         if event.name == "peer-paired":
             known = event.peer_id in others
-        elif event.name == "trust-requested":
-            known = True
-        elif speaks_wire_1 and not isinstance(event, TransferCompleted):
+        elif event.name == "trust-requested" or (speaks_wire_1 and not isinstance(event, TransferCompleted)):
             known = True
         if not known:
             raise Verdict(f"{node.name} tells of what nobody did: {event}")
@@ -149,12 +147,10 @@ def judge_files(node: SealedNode, payloads: dict[str, Payload]) -> None:
         payloads: What honest nodes sent to it, by transfer.
     """
     expected: Counter[tuple[str, bytes]] = Counter()
-    states = {
+    states: dict[str, TransferInfo] = {
         info.id: info for info in node.transfers() if info.direction is Direction.RECEIVE
     }
-    completed = {
-        event.transfer_id for event in node.events if isinstance(event, TransferCompleted)
-    }
+    completed = {event.transfer_id for event in node.events if isinstance(event, TransferCompleted)}
     for id_, payload in payloads.items():
         expected.update((name, payload.files[name]) for name in payload.owned)
         info = states.get(id_)
@@ -198,7 +194,9 @@ def judge_no_change(
                 {key: (old[key], new[key]) for key in old if old[key] != new.get(key)}
                 for old, new in changed
             ]
-            raise Verdict(f"{when}: {table} has changed, {len(rows)} to {len(after[table])}: {told}")
+            raise Verdict(
+                f"{when}: {table} has changed, {len(rows)} to {len(after[table])}: {told}"
+            )
 
 
 def _fingerprint(name: str) -> bytes:

@@ -91,7 +91,7 @@ class ReferenceNode:
         except MalformedMessageError:
             return
         for message in messages:
-            if message.recipient == self.node_id:
+            if isinstance(message, Message) and message.recipient == self.node_id:
                 await self._handle_message(message)
 
     async def _handle_message(self, message: Message) -> None:

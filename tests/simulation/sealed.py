@@ -314,9 +314,7 @@ class _SealedSchedule:
             if failures := [one for one in node.failures if not isinstance(one, stated)]:
                 raise Verdict(f"{node.name} failed: {failures!r}")
             honest = {id_: _OTHER[node.name] for id_, _ in self.jobs}
-            judge_stores(
-                node, honest, {_OTHER[node.name]}, speaks_wire_1="1.0" in self.plan.wires
-            )
+            judge_stores(node, honest, {_OTHER[node.name]}, speaks_wire_1="1.0" in self.plan.wires)
             judge_memory(node)
             judge_files(node, self._payloads_to(node))
 
@@ -324,9 +322,7 @@ class _SealedSchedule:
         """Say whether 1.0 was spoken, where silence makes a sender do that (R-WIR-1)."""
         infos = [info for node in self.nodes.values() for info in node.transfers()]
         ids = {id_ for id_, _ in self.jobs}
-        return self.plan.may_fall_back and any(
-            info.wire != "2" for info in infos if info.id in ids
-        )
+        return self.plan.may_fall_back and any(info.wire != "2" for info in infos if info.id in ids)
 
     def _state(self, name: str, id_: str) -> TransferState | None:
         for info in self.nodes[name].transfers():

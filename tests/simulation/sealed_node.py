@@ -13,7 +13,7 @@ from ocft.errors import OcftError
 from ocft.events import EVENTS
 from ocft.runtime import TransferManager
 from ocft.storage import TrustedPeer
-from ocft.testing import Faults, FaultyChannel
+from ocft.testing import Faults
 from ocft.transfers import Direction, TransferState
 from tests.simulation.disk import Killed
 from tests.simulation.payloads import Payload

@@ -80,7 +80,7 @@ class SealedPlan:
         trust = chance.choice(list(Trust))
         # Who only knows a secret can be brought to 1.0 by silence, and then all is readable
         # (threat-model.md, section 6): the platform would win, as it may.
-        may_speak_wire_1 = power is not Power.PLATFORM or trust in (Trust.FINGERPRINTS,)
+        may_speak_wire_1 = power is not Power.PLATFORM or trust is Trust.FINGERPRINTS
         power_cuts = chance.choice([0, 0, 0, 1])
         if trust in (Trust.PAIRING, Trust.APPROVAL):
             power_cuts = 0  # the peer's row is not synced before its owner is told

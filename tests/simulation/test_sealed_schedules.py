@@ -14,7 +14,7 @@ import pytest
 from tests.simulation.sealed import play_sealed
 
 FIRST = int(os.environ.get("OCFT_SEED", "0"))
-COUNT = int(os.environ.get("OCFT_SEALED_SCHEDULES", "250"))
+COUNT = int(os.environ.get("OCFT_SEALED_SCHEDULES", "200"))
 _BLOCK = 25
 
 

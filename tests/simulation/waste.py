@@ -55,7 +55,9 @@ class Waste:
         if known.overlaps(said.first, said.end):
             self._findings.append(f"{key}: {said} was stored before the epoch")
         # At a slow pace an ack may be late, and then what was stored is not known to be.
-        may_be_late = self.is_paced or any(node.absences or not node.is_up for node in self.nodes.values())
+        may_be_late = self.is_paced or any(
+            node.absences or not node.is_up for node in self.nodes.values()
+        )
         if sent.overlaps(said.first, said.end) and not may_be_late:
             self._findings.append(f"{key}: {said} goes twice")
         sent.add(said.first, said.end)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ocft.errors import UnsafeNameError
-from ocft.storage import already_have
+from ocft.storage import already_have, split_owned
 from tests.storage.incoming_sets import manifest_of
 
 CONTENTS = {"a": b"alpha", "empty": b"", "top/b": b"beta", "top/deep/c": b"gamma", "top/d": b"d"}
@@ -91,3 +91,9 @@ def test_only_files_of_the_right_size_are_read(
 def test_nobody_is_told_about_other_folders(inbox: Path, name: str) -> None:  # N1, N3, N5
     with pytest.raises(UnsafeNameError):
         already_have(manifest_of({name: b"alpha"}), inbox / "top")
+
+
+def test_whole_folders_stay_and_parts_of_one_are_copied() -> None:  # R-MAN-3
+    manifest = manifest_of({"all/a": b"1", "all/b": b"2", "some/a": b"3", "some/b": b"4", "x": b""})
+    assert split_owned(manifest, {0, 1, 2, 4}) == ({0, 1, 4}, {2})
+    assert split_owned(manifest, set()) == (set(), set())

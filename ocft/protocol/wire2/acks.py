@@ -9,7 +9,7 @@ _MOST_FRAMES: Final = 32
 _SHORTEST_DELAY: Final = 0.1  # seconds
 _LONGEST_DELAY: Final = 15.0
 _DUPLICATE_PAUSE: Final = 1.0  # between two acks that only a repeat asked for
-_BETTER_NEWS: Final = 1.0  # seconds that an ack waits for `done`
+_BETTER_NEWS: Final = 0.5  # seconds that an ack waits for `done`
 _MOST_REMEMBERED: Final = 1024  # frames whose bytes are not stored yet
 
 

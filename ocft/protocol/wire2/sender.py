@@ -32,7 +32,6 @@ _LONGEST_OFFER_WAIT = 300.0  # seconds; a person decides, and every offer is a t
 _ASK_WHETHER_DECIDED = 300.0  # seconds, R-ARQ-8
 _VAIN_PROBES = 6  # before a silent peer is offered a new epoch, R-ARQ-5
 _LONGEST_PROBE_WAIT = 60.0
-_WAIT_FOR_DONE = 1.0  # a receiver that has everything holds its ack so long, R-ARQ-2
 _FIRST_EPOCH_WAIT = 3.0
 _MOST_DOUBLINGS = 8  # beyond the longest of all waits
 
@@ -426,7 +425,7 @@ class FrameSender(Machine[SenderInput, Never]):
 
     def _probe_wait(self, window: Window) -> float:
         wait = window.timer.timeout * 2.0 ** min(self._probes, _MOST_DOUBLINGS)
-        return min(wait, _LONGEST_PROBE_WAIT) + _WAIT_FOR_DONE
+        return min(wait, _LONGEST_PROBE_WAIT)
 
     def _repeat_farewell(self) -> None:
         """Tell a peer that goes on after our end about that end: it may have been lost."""

@@ -153,7 +153,7 @@ class Answers:
         has_expired = peer is not None and peer.is_expired(trust.wall_clock())
         has_proved = established.proved_secret is not None and not has_expired
         if has_proved or (is_known and trust.is_trusted(peer_id)):
-            trust.pin(peer_id, identity, established.proved_secret)
+            trust.pin(peer_id, identity, established.proved_secret, address=answer.author)
             trust.approvals.remove(peer_id)
             expires_at = peer.expires_at if peer is not None else None
             answer.session = self._sessions.add(established, expires_at=expires_at)

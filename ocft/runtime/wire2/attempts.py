@@ -7,14 +7,15 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from ocft.crypto import Identity, session_keys
+from ocft.crypto import Identity, format_fingerprint, session_keys
 from ocft.errors import (
     FingerprintChangedError,
     MalformedMessageError,
     PeerTooOldError,
     UnsealError,
 )
-from ocft.ids import NodeId
+from ocft.events import ApprovalAwaited, Event
+from ocft.ids import NodeId, TransferId
 from ocft.protocol import Initiator
 from ocft.runtime.wire2.sessions import LiveSession, Sessions
 from ocft.runtime.wire2.trust import Trust
@@ -40,6 +41,7 @@ class Attempt:
         trust: What is known of the peer.
         send: Sends a frame to an address; what does not leave is repeated.
         clock: Seconds on the event loop's clock.
+        tell: Takes events.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Attempt:
         trust: Trust,
         send: Callable[[str, bytes], Awaitable[None]],
         clock: Callable[[], float],
+        tell: Callable[[Event], None],
     ) -> None:
         self.task: asyncio.Task[LiveSession]
         """Set by whoever runs it."""
@@ -64,6 +67,7 @@ class Attempt:
         self._trust = trust
         self._send = send
         self._clock = clock
+        self._tell = tell
         self._changed = asyncio.Event()
         self._initiator: Initiator | None = None
         self._welcome: Welcome | None = None
@@ -83,9 +87,20 @@ class Attempt:
             session = await self._once()
             if session is not None:
                 return session
-            _log.info("%s has not approved this node yet", self._peer_id)
+            if self._welcome is not None:
+                self._say_pending()
             await self._wait(pending_wait, self._is_overtaken)
             pending_wait = min(2 * pending_wait, _LONGEST_PENDING_WAIT)
+
+    def _say_pending(self) -> None:
+        self._tell(
+            ApprovalAwaited(
+                transfer_id=TransferId(""),
+                peer_id=self._peer_id,
+                at=self._trust.wall_clock(),
+                fingerprint=format_fingerprint(self._identity.public.fingerprint),
+            )
+        )
 
     def take_reply(self, reply: Reply) -> None:
         """Take in the answer to our HELLO.

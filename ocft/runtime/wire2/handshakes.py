@@ -49,6 +49,7 @@ class Handshakes:
         self._trust = trust
         self._post = post
         self._clock = clock
+        self._tell = tell
         self._attempts: dict[NodeId, Attempt] = {}
         self._answers = Answers(
             identity,
@@ -90,6 +91,7 @@ class Handshakes:
                 trust=self._trust,
                 send=self._send,
                 clock=self._clock,
+                tell=self._tell,
             )
             attempt.task = self._in_background(attempt.run())
             attempt.task.add_done_callback(lambda _: self._end(peer_id, attempt))
@@ -113,7 +115,8 @@ class Handshakes:
             return "not-for-us"
         if message.sender == self._node_id:
             return "echo"
-        if author != self._trust.address_of(message.sender):
+        sender = message.sender
+        if author != self._trust.address_of(sender) and not self._trust.is_unknown(sender):
             return "wrong-author"  # R-HSK-0
         try:
             return self._take_in(author, message)
@@ -134,8 +137,10 @@ class Handshakes:
                 attempt = self._attempts.get(message.sender)
                 if attempt is None:
                     return "unknown-handshake"
-                attempt.take_reply(message)
-                return None
+                if author == self._trust.address_of(message.sender):
+                    attempt.take_reply(message)
+                    return None
+                return "wrong-author"
 
     def take_control(self, author: str, frame: ControlFrame) -> bool:
         """Take in a welcome to one of our attempts; return whether it was one."""

@@ -252,6 +252,7 @@ class Pairings:
             peer = named
             break
         self._trust.pin(paired.peer_id, paired.identity, None)
+        self._trust.approvals.remove(paired.peer_id)
         self._tell(
             PeerPaired(
                 transfer_id=TransferId(""),

@@ -36,7 +36,14 @@ from ocft.ranges import Range
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
 from ocft.runtime.wire2.sessions import LiveSession
-from ocft.storage import ArrivingSet, TransferRecord, already_have, check_manifest_names
+from ocft.storage import (
+    ArrivingSet,
+    TransferRecord,
+    already_have,
+    check_manifest_names,
+    copy_owned,
+    split_owned,
+)
 from ocft.transfers import TransferState
 from ocft.wire import (
     MAX_ACCEPT_RANGES,
@@ -100,6 +107,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self._accept: tuple[TransferAccept, LiveSession] | None = None  # of the current epoch
         self._jobs: set[asyncio.Task[None]] = set()
         self._is_syncing = False
+        self._disk = asyncio.Lock()
         self._is_choosing = False  # finding out which files need not be sent
 
     @property
@@ -239,10 +247,13 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         """Bring to the disk what was written, as long as something is; then acknowledge it."""
         arriving = self._arriving
         try:
-            while arriving is not None and (ranges := arriving.take_unsynced()):
+            while arriving is not None and arriving.has_unsynced:
                 before = self.machine.bytes_done
+                ranges: list[Range] = []
                 try:
-                    await asyncio.to_thread(arriving.sync, ranges, self._around.wall_clock())
+                    async with self._disk:  # one at a time: a file that cannot be synced is done
+                        ranges = arriving.take_unsynced()
+                        await asyncio.to_thread(arriving.sync, ranges, self._around.wall_clock())
                 except StorageError as error:
                     self.machine.forget(ranges)
                     self.fail(error, is_resumable=True)
@@ -379,15 +390,22 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self.settle()
 
     async def _not_wanted(self, manifest: Manifest, arriving: ArrivingSet) -> list[Range]:
-        """Return, and record, the ranges of files that are left out or there already."""
-        have = await asyncio.to_thread(already_have, manifest, self._around.download_dir)
-        left_out = self.record.left_out | have
-        if not left_out:
-            return []
-        self.record = replace(self.record, left_out=frozenset(left_out))
-        self._around.journal.save(self.record)
-        ranges = ranges_of(manifest, self.record.manifest_size, left_out)
-        await asyncio.to_thread(arriving.mark_have, ranges, self._around.wall_clock())
+        """Return, and record, the ranges of files that are left out or there already (R-MAN-3)."""
+        folder, now = self._around.download_dir, self._around.wall_clock
+        owned = await asyncio.to_thread(already_have, manifest, folder)
+        whole, parts = split_owned(manifest, owned - self.record.left_out)
+        ranges: list[Range] = []
+        if parts:
+            await asyncio.to_thread(copy_owned, manifest, parts, folder, arriving)
+            async with self._disk:
+                ranges += arriving.take_unsynced()
+                await asyncio.to_thread(arriving.sync, ranges, now())
+        if left_out := self.record.left_out | whole:
+            self.record = replace(self.record, left_out=frozenset(left_out))
+            self._around.journal.save(self.record)
+            skipped = ranges_of(manifest, self.record.manifest_size, left_out)
+            await asyncio.to_thread(arriving.mark_have, skipped, now())
+            ranges += skipped
         return ranges
 
     async def _publish(self) -> None:

@@ -68,7 +68,14 @@ class Trust:
     def address_of(self, peer_id: NodeId) -> str:
         """Return what the channel calls a peer."""
         peer = self.peers.find(peer_id)
-        return peer.address if peer is not None and peer.address else peer_id
+        if peer is not None:
+            return peer.address or peer_id
+        node = self.nodes.find(peer_id)
+        return node.address if node is not None and node.address else peer_id
+
+    def is_unknown(self, peer_id: NodeId) -> bool:
+        """Say whether nothing ties a node to an account yet: it may write from any."""
+        return self.peers.find(peer_id) is None and self.fingerprint_of(peer_id) is None
 
     def may_use_wire_1(self, peer_id: NodeId) -> bool:
         """Say whether 1.0 may be spoken with a node: never with one that has a fingerprint."""
@@ -94,12 +101,20 @@ class Trust:
         if node is None or node.wire != "2":
             self.nodes.learn(peer_id, wire="2", wire_learned_at=self.wall_clock())
 
-    def pin(self, peer_id: NodeId, identity: PublicIdentity, proved_secret: str | None) -> None:
+    def pin(
+        self,
+        peer_id: NodeId,
+        identity: PublicIdentity,
+        proved_secret: str | None,
+        *,
+        address: str | None = None,
+    ) -> None:
         """Keep the identity that an authorised handshake has shown (R-HSK-3).
 
         Args:
             peer_id: The node.
             identity: What it proved to be.
+            address: The account that it wrote from, if that was not known.
             proved_secret: Our secret that it proved to know; None: none.
         """
         now = self.wall_clock()
@@ -111,6 +126,8 @@ class Trust:
             wire_learned_at=now,
             last_seen=now,
         )
+        if address is not None:
+            self.nodes.learn(peer_id, address=address)
         if proved_secret is not None:
             self.nodes.learn(peer_id, secret_tag=secret_tag(proved_secret))
 
