@@ -109,7 +109,7 @@ class Following:
             return
         if ends_only:
             return
-        if not told.chunk_size and info.chunk_size and info.direction is Direction.SEND:
+        if info.direction is Direction.SEND and _has_begun(info) and not _has_begun(told):
             self._tell(_offer_of(info))
         if info.state is not told.state and (event := _change_to(info)):
             self._tell(event)
@@ -131,6 +131,11 @@ class Following:
         if record is None:
             raise UnknownTransferError(f"No transfer has the id {transfer_id!r}.")
         return record.info
+
+
+def _has_begun(info: TransferInfo) -> bool:
+    """Say whether somebody drove a transfer: rows of before wire 2 tell it by the chunk's size."""
+    return info.wire is not None or info.chunk_size > 0
 
 
 def _change_to(info: TransferInfo) -> Event | None:

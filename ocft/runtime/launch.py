@@ -5,12 +5,16 @@ heard of it yet.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 
+from ocft.channels import ChannelLimits
 from ocft.errors import PeerTooOldError, TrustExpiredError
+from ocft.protocol import Patience
 from ocft.runtime.fleet import AnyPump
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire1 import ChunkLauncher, ReceivePump, SendPump
-from ocft.runtime.wire2 import FrameLauncher, FrameReceivePump, FrameSendPump, Trust
+from ocft.runtime.wire2 import FrameLauncher, FrameReceivePump, FrameSendPump, Sealing, Trust
 from ocft.storage import TransferRecord
 from ocft.transfers import TransferState
 
@@ -79,3 +83,43 @@ class Launcher:
         if info.state is TransferState.PENDING and info.wire != "1.0":
             return self.trust.is_known_as_wire_1(info.peer_id)
         return info.wire == "1.0" and self.trust.may_use_wire_1(info.peer_id)
+
+
+def make_launcher(
+    around: Surroundings,
+    *,
+    trust: Trust,
+    sealing: Sealing | None,
+    limits: ChannelLimits,
+    chunk_size: int,
+    secret_ttl: timedelta | None,
+    patience: Patience,
+    partial_dir: Path,
+) -> Launcher:
+    """Return what makes the pumps of both wires.
+
+    Args:
+        around: What all transfers share.
+        trust: Whom this node trusts.
+        sealing: What wire 2 needs; None where only 1.0 is spoken.
+        limits: What the channel carries.
+        chunk_size: Bytes of a wire 1.0 chunk where the channel carries it.
+        secret_ttl: How long a wire 1.0 offer's secret counts; None for ever.
+        patience: How long to wait for what.
+        partial_dir: Where part files are, on the file system of the download folder.
+    """
+    chunks = ChunkLauncher(
+        around=around,
+        trust=trust,
+        limits=limits,
+        chunk_size=chunk_size,
+        secret_ttl=secret_ttl,
+        patience=patience,
+        partial_dir=partial_dir,
+    )
+    frames = None
+    if sealing is not None:
+        frames = FrameLauncher(
+            around=around, wire=sealing.wire, patience=patience, partial_dir=partial_dir
+        )
+    return Launcher(chunks=chunks, frames=frames, trust=trust)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, TypeVar, overload
 
 from ocft.channels import CallbackChannel, Channel, ChannelLimits, SendText
-from ocft.crypto import Identity, PairingCode, format_fingerprint, parse_pairing_code
+from ocft.crypto import Identity
 from ocft.errors import (
     ChannelClosedError,
     ChannelHeldError,
@@ -25,14 +25,14 @@ from ocft.protocol import DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Patience
 from ocft.runtime.admission import Admission
 from ocft.runtime.claims import watch_journal
 from ocft.runtime.engine import Engine
-from ocft.runtime.launch import Launcher
+from ocft.runtime.launch import make_launcher
 from ocft.runtime.listeners import Listener, Listeners
 from ocft.runtime.outbox import Outbox
 from ocft.runtime.outgoing import outgoing_files
 from ocft.runtime.pairing_work import PairingWork
+from ocft.runtime.peer_methods import PeerMethods
 from ocft.runtime.pump import Surroundings
-from ocft.runtime.wire1 import ChunkLauncher
-from ocft.runtime.wire2 import CODE_SECONDS, FrameLauncher, Sealing, Secrets, Trust
+from ocft.runtime.wire2 import Sealing, Secrets, Trust
 from ocft.storage import (
     ApprovalStore,
     ChannelLock,
@@ -43,10 +43,6 @@ from ocft.storage import (
     PeerList,
     PeerStore,
     TrustedPeer,
-    TrustRequest,
-    approve,
-    is_fingerprint_of,
-    load_or_make_identity,
 )
 from ocft.transfers import TransferInfo, TransferState
 from ocft.wire import MAX_TEXT
@@ -60,7 +56,7 @@ _MOST_REMEMBERED = 10_000  # ended transfers in the journal
 _LONGEST_ID = 256  # characters of a node id on the wire
 
 
-class TransferManager:
+class TransferManager(PeerMethods):
     """Sends and receives files over one channel.
 
     A bot that runs already needs these lines::
@@ -281,125 +277,6 @@ class TransferManager:
         engine.enqueue(outgoing.record)
         return outgoing.record.info.id
 
-    @property
-    def peers(self) -> PeerStore:
-        """Whom this node trusts: to be looked at and changed at any time."""
-        if self._peers is None:
-            self._peers = PeerStore(self._journal.database, self._given_peers)
-        return self._peers
-
-    def fingerprint(self) -> str:
-        """Return what people compare to be sure that they talk to this node.
-
-        Raises:
-            ConfigError: Wire 2 is switched off, or the keys cannot be read.
-        """
-        return format_fingerprint(self._identity_or_make().public.fingerprint)
-
-    async def show_pairing_code(
-        self, code: PairingCode, *, name: str | None = None, within: float = CODE_SECONDS
-    ) -> TrustedPeer:
-        """Wait until a person types the code at the other node; then both trust each other.
-
-        Args:
-            code: From `ocft.crypto.make_pairing_code`; show its `text` to a person.
-            name: What to call the peer; None: as it calls itself.
-            within: Seconds that the code lives.
-
-        Raises:
-            PairingFailedError: A wrong code was typed, or none in time.
-        """
-        self._start()
-        return await self._sealed().pairings.show(code, name=name, within=within)
-
-    async def pair(
-        self, code: str, to: str, *, name: str | None = None, within: float = 60.0
-    ) -> TrustedPeer:
-        """Pair with the node that shows this code; then both trust each other.
-
-        Args:
-            code: As a person typed it.
-            to: The node's address on the channel, or the room's.
-            name: What to call the peer; None: as it calls itself.
-            within: Seconds to wait for it.
-
-        Raises:
-            PairingFailedError: The code is wrong, or nobody answered.
-            ConfigError: This is no code.
-        """
-        self._start()
-        parsed = parse_pairing_code(code)
-        return await self._sealed().pairings.type_in(parsed, to=to, name=name, within=within)
-
-    def trust_requests(self) -> list[TrustRequest]:
-        """Return the strangers that ask to be trusted, the oldest first."""
-        self._start()
-        return self._trust_or_fail().approvals.list(self._wall_clock())
-
-    def approve(
-        self,
-        id_or_fingerprint: str,
-        *,
-        name: str | None = None,
-        expires_at: float | None = None,
-    ) -> TrustedPeer:
-        """Trust a stranger that asked; compare its fingerprint on another way first.
-
-        What was said about a peer with this id before stays, but for `expires_at`.
-
-        Args:
-            id_or_fingerprint: All of it: a part could be somebody else's, too.
-            name: What to call it; None: as before.
-            expires_at: When the trust ends, in seconds since the epoch; None: never.
-
-        Raises:
-            UnknownPeerError: Nobody like this asks.
-            FingerprintChangedError: It is a peer that is known with another fingerprint.
-            ConfigError: The name is not valid or taken.
-        """
-        self._start()
-        trust = self._trust_or_fail()
-        request = trust.approvals.get(id_or_fingerprint, self._wall_clock())
-        if not (is_fingerprint_of(request, id_or_fingerprint) or request.id == id_or_fingerprint):
-            raise UnknownPeerError("Give the whole id or fingerprint.")
-        return approve(
-            request,
-            peers=self.peers,
-            nodes=trust.nodes,
-            approvals=trust.approvals,
-            name=name,
-            expires_at=expires_at,
-        )
-
-    def deny(self, id_or_fingerprint: str) -> None:
-        """Forget a stranger's request.
-
-        Raises:
-            UnknownPeerError: Nobody like this asks.
-        """
-        self._start()
-        approvals = self._trust_or_fail().approvals
-        approvals.remove(approvals.get(id_or_fingerprint, self._wall_clock()).id)
-
-    def revoke(self, peer_id: str) -> None:
-        """Trust a peer no longer: its live transfers end, its keys are forgotten.
-
-        Who is no peer, but has proved our secret, can be named by its id. Anybody who knows the
-        secret can come back with it as long as it counts.
-
-        Raises:
-            UnknownPeerError: No trusted peer has this name or id.
-            ConfigError: It was given to the manager when it was made.
-        """
-        engine, trust = self._start(), self._trust_or_fail()
-        node_id = NodeId(peer_id)
-        if self.peers.find(node_id) is not None or not trust.knows_our_secret(node_id):
-            node_id = NodeId(self.peers.remove(peer_id).id)
-        engine.revoke(node_id)
-        trust.nodes.forget(node_id)
-        if self._sealing is not None:
-            self._sealing.wire.sessions.forget(node_id)
-
     async def accept_transfer(
         self, transfer_id: str, *, only: Collection[str] | None = None
     ) -> None:
@@ -579,7 +456,7 @@ class TransferManager:
             wall_clock=self._wall_clock,
             tell=self._listeners.tell,
         )
-        trust = self._trust = Trust(
+        self._trust = Trust(
             peers=self.peers,
             nodes=NodeStore(journal.database),
             approvals=ApprovalStore(journal.database),
@@ -588,51 +465,29 @@ class TransferManager:
             allows_wire_2="2" in self._wires,
             wall_clock=self._wall_clock,
         )
-        partial_dir = self._own_dir / "partial"
-        frames = None
-        if trust.allows_wire_2:
+        if self._trust.allows_wire_2:
             self._sealing = Sealing(
                 self._identity_or_make(),
-                trust=trust,
+                trust=self._trust,
                 around=around,
                 limits=self._channel.limits,
                 name=self._node_name,
             )
-            frames = FrameLauncher(
-                around=around,
-                wire=self._sealing.wire,
-                patience=self._patience,
-                partial_dir=partial_dir,
-            )
-        chunks = ChunkLauncher(
-            around=around,
-            trust=trust,
+        launcher = make_launcher(
+            around,
+            trust=self._trust,
+            sealing=self._sealing,
             limits=self._channel.limits,
             chunk_size=self._chunk_size,
             secret_ttl=self._secret_ttl,
             patience=self._patience,
-            partial_dir=partial_dir,
+            partial_dir=self._own_dir / "partial",
         )
         return Engine(
-            Launcher(chunks=chunks, frames=frames, trust=trust),
-            trust,
+            launcher,
+            self._trust,
             self._sealing.pairings if self._sealing is not None else None,
             self._admission,
             self._channel,
             sends_only=self._sends_only,
         )
-
-    def _identity_or_make(self) -> Identity:
-        if self._identity is None:
-            self._identity = load_or_make_identity(self._state_dir / "identity")
-        return self._identity
-
-    def _trust_or_fail(self) -> Trust:
-        if self._trust is None:
-            raise ChannelClosedError("The manager was not started.")
-        return self._trust
-
-    def _sealed(self) -> Sealing:
-        if self._sealing is None:
-            raise ConfigError("Wire 2 is switched off: pairing is a part of it.")
-        return self._sealing

@@ -1,4 +1,4 @@
-"""Two processes that know a spoken code, one folder, twenty `kill -9`, and who listens gets nothing.
+"""Two processes that know a spoken code, one folder, twenty `kill -9`, and nothing to overhear.
 
 The channel carries 2,000 characters a text, loses some, and all that is said on it is recorded.
 """

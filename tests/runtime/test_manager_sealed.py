@@ -199,7 +199,7 @@ def test_a_transfer_is_listed_while_it_goes_on(tmp_path: Path) -> None:
         limits = ChannelLimits(max_text=100_000, texts_per_second=10)
         async with sealed_nodes(tmp_path, limits=limits) as (alice, bob):
             transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, BIG))
-            await bob.until(lambda: (bob.manager.list_transfers() or [None])[0])
+            await bob.until(bob.manager.list_transfers)
             assert bob.info(transfer_id).filename == ""  # the manifest has not come yet
             await bob.until(lambda: bob.info(transfer_id).bytes_done > 400_000)
             info = bob.info(transfer_id)

@@ -207,7 +207,11 @@ def knowing(secret: str = "secret-of-bob") -> dict[str, Any]:
 
 def test_who_proves_our_secret_needs_no_entry_and_no_approval(tmp_path: Path) -> None:
     async def main() -> None:
-        options = {"trusted_peers": [], "secret": "secret-of-bob", "auto_accept": False}
+        options: dict[str, Any] = {
+            "trusted_peers": [],
+            "secret": "secret-of-bob",
+            "auto_accept": False,
+        }
         async with sealed_nodes(tmp_path, knowing(), options) as (alice, bob):
             assert alice.state(await send(alice, tmp_path)) is TransferState.COMPLETED
             assert bob.manager.trust_requests() == []

@@ -1,5 +1,6 @@
 """How an attacker without a key makes frames: from what he saw, or out of nothing."""
 
+import contextlib
 import random
 from dataclasses import dataclass
 
@@ -83,6 +84,10 @@ class _Posed:
     initiator: Initiator
 
 
+def _ended(initiator: Initiator) -> tuple[bytes | None, bytes | None]:
+    return initiator.finish, initiator.root
+
+
 class Forger:
     """Speaks the protocol with an identity of his own.
 
@@ -125,15 +130,13 @@ class Forger:
             initiator = posed.initiator
             if initiator.hello_hash != reply.hello or initiator.finish is not None:
                 continue
-            try:
+            with contextlib.suppress(OcftError):
                 initiator.take_reply(reply)
-            except OcftError:
+            finish, root = _ended(initiator)
+            if finish is None or root is None:
                 return []
-            if initiator.finish is None or initiator.root is None:
-                return []
-            frames = [initiator.finish]
-            frames += self._sealed_words(initiator.root, now_ms, is_initiator=True)
-            return [(posed.name, one) for one in frames]
+            words = self._sealed_words(root, now_ms, is_initiator=True)
+            return [(posed.name, one) for one in (finish, *words)]
         return []
 
     def reply_to(self, hello: Hello) -> bytes:

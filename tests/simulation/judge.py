@@ -26,9 +26,11 @@ _STEADY_TABLES = (
     "requests_for_trust",
 )
 _MOST_UNDECIDED_OF_STRANGERS = 32
+_MOST_REQUESTS = 32
+_MOST_ROOT_KEYS = 2
 
 
-class Verdict(AssertionError):
+class VerdictError(AssertionError):
     """Something that must never be."""
 
 
@@ -48,12 +50,12 @@ def judge_secrecy(texts: list[tuple[str, str, str]], payloads: list[Payload]) ->
     for author, _, text in texts:
         for frame in decode(text):
             if not isinstance(frame, bytes):
-                raise Verdict(f"{author} spoke 1.0")
+                raise VerdictError(f"{author} spoke 1.0")
             if any(name in frame for name in names):
-                raise Verdict(f"{author} sent a name that can be read")
+                raise VerdictError(f"{author} sent a name that can be read")
             for place in range(0, len(frame) - _BLOCK + 1, _BLOCK):
                 if frame[place : place + _BLOCK] in blocks:
-                    raise Verdict(f"{author} sent content that can be read")
+                    raise VerdictError(f"{author} sent content that can be read")
 
 
 def judge_stores(
@@ -67,38 +69,53 @@ def judge_stores(
         others: The honest nodes but this one.
         speaks_wire_1: Whether strangers may offer files, in 1.0, that wait for a decision.
     """
-    for one in node.transfers():
-        has_lived = not node.absences  # it may be killed while it counts
-        if has_lived and one.state is TransferState.COMPLETED and one.bytes_done != one.size:
-            raise Verdict(f"{node.name} completed {one.bytes_done} of {one.size} bytes of {one.id}")
-    strange = [one for one in node.transfers() if honest.get(one.id) != one.peer_id]
-    for one in strange:
-        if not speaks_wire_1 or one.wire == "2" or one.state is TransferState.COMPLETED:
-            raise Verdict(f"{node.name} has a transfer that nobody made: {one}")
-    waiting = [one for one in strange if one.state is TransferState.PENDING]
-    if len(waiting) > _MOST_UNDECIDED_OF_STRANGERS:
-        raise Verdict(f"{node.name} keeps {len(waiting)} offers of strangers")
-    for event in node.events:
-        known = honest.get(event.transfer_id) == event.peer_id
-        if event.name == "peer-paired":
-            known = event.peer_id in others
-        elif event.name == "trust-requested" or (speaks_wire_1 and not isinstance(event, TransferCompleted)):
-            known = True
-        if not known:
-            raise Verdict(f"{node.name} tells of what nobody did: {event}")
+    _judge_transfers(node, honest, speaks_wire_1=speaks_wire_1)
+    _judge_events(node, honest, others, speaks_wire_1=speaks_wire_1)
     tables = snapshot(node)
-    if len(tables["requests_for_trust"]) > 32:
-        raise Verdict(f"{node.name} keeps too many requests")
+    if len(tables["requests_for_trust"]) > _MOST_REQUESTS:
+        raise VerdictError(f"{node.name} keeps too many requests")
     for row in tables["peers"]:
         if row["id"] not in others or row["fingerprint"] != _fingerprint(row["id"]):
-            raise Verdict(f"{node.name} trusts {row['id']!r}, or the wrong keys")
+            raise VerdictError(f"{node.name} trusts {row['id']!r}, or the wrong keys")
     for row in tables["nodes"]:
         if row["fingerprint"] not in (None, _fingerprint(row["id"])):
-            raise Verdict(f"{node.name} believes wrong keys to be {row['id']!r}'s")
+            raise VerdictError(f"{node.name} believes wrong keys to be {row['id']!r}'s")
     sessions = Counter(row["peer_id"] for row in tables["sessions"])
     for peer_id, count in sessions.items():
-        if peer_id not in others or count > 2:
-            raise Verdict(f"{node.name} has {count} root keys of {peer_id!r}")
+        if peer_id not in others or count > _MOST_ROOT_KEYS:
+            raise VerdictError(f"{node.name} has {count} root keys of {peer_id!r}")
+
+
+def _judge_transfers(node: SealedNode, honest: dict[str, str], *, speaks_wire_1: bool) -> None:
+    infos = node.transfers()
+    for one in infos:
+        has_lived = not node.absences  # it may be killed while it counts
+        if has_lived and one.state is TransferState.COMPLETED and one.bytes_done != one.size:
+            raise VerdictError(f"{node.name} completed {one.bytes_done} of {one.size} bytes")
+    strange = [one for one in infos if honest.get(one.id) != one.peer_id]
+    for one in strange:
+        if not speaks_wire_1 or one.wire == "2" or one.state is TransferState.COMPLETED:
+            raise VerdictError(f"{node.name} has a transfer that nobody made: {one}")
+    waiting = [one for one in strange if one.state is TransferState.PENDING]
+    if len(waiting) > _MOST_UNDECIDED_OF_STRANGERS:
+        raise VerdictError(f"{node.name} keeps {len(waiting)} offers of strangers")
+
+
+def _judge_events(
+    node: SealedNode, honest: dict[str, str], others: set[str], *, speaks_wire_1: bool
+) -> None:
+    for event in node.events:
+        match event.name:
+            case "trust-requested":
+                is_known = True  # anybody may ask
+            case "peer-paired" | "approval-awaited":
+                is_known = event.peer_id in others
+            case "transfer-completed":
+                is_known = honest.get(event.transfer_id) == event.peer_id
+            case _:
+                is_known = speaks_wire_1 or honest.get(event.transfer_id) == event.peer_id
+        if not is_known:
+            raise VerdictError(f"{node.name} tells of what nobody did: {event}")
 
 
 def judge_memory(node: SealedNode) -> None:
@@ -136,7 +153,7 @@ def judge_memory(node: SealedNode) -> None:
     }
     for what, (size, most) in sizes.items():
         if size > most:
-            raise Verdict(f"{node.name} keeps {size} {what}")
+            raise VerdictError(f"{node.name} keeps {size} {what}")
 
 
 def judge_files(node: SealedNode, payloads: dict[str, Payload]) -> None:
@@ -160,7 +177,7 @@ def judge_files(node: SealedNode, payloads: dict[str, Payload]) -> None:
     if found != expected:
         missing = [(name, len(data)) for name, data in (expected - found)]
         extra = [(name, len(data)) for name, data in (found - expected)]
-        raise Verdict(f"{node.name}: files missing {missing}, files too many {extra}")
+        raise VerdictError(f"{node.name}: files missing {missing}, files too many {extra}")
 
 
 def snapshot(node: SealedNode) -> dict[str, list[dict[str, Any]]]:
@@ -170,7 +187,7 @@ def snapshot(node: SealedNode) -> dict[str, list[dict[str, Any]]]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         for table in _STEADY_TABLES:
-            rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
+            rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608 - ours
             if table == "nodes":
                 # When something came last; and that a node speaks wire 2, which its HELLO says.
                 loose = ("last_seen", "wire", "wire_learned_at")
@@ -194,7 +211,7 @@ def judge_no_change(
                 {key: (old[key], new[key]) for key in old if old[key] != new.get(key)}
                 for old, new in changed
             ]
-            raise Verdict(
+            raise VerdictError(
                 f"{when}: {table} has changed, {len(rows)} to {len(after[table])}: {told}"
             )
 

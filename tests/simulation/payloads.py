@@ -42,7 +42,8 @@ class Payload:
 
     def wanted(self, *, is_asked: bool) -> list[tuple[str, bytes]]:
         """Return names and contents of what is new at the receiver in the end."""
-        names = set(self.files) - self.owned
+        # Of a folder that is there in part a whole new one is made; what is there is copied.
+        names = set() if self.owned == set(self.files) else set(self.files)
         if is_asked and self.only is not None:
             names &= self.only
         return [(name, self.files[name]) for name in names]
@@ -61,16 +62,17 @@ def draw_payload(chance: random.Random, number: int) -> Payload:
         return Payload(kind, word, dict.fromkeys(names[: chance.choice([1, 2])], b""))
     if kind == "many":
         names = [f"{word}/{chance.choice('abc')}/part-{n:03}.txt" for n in range(25)]
-        sizes = (chance.randrange(400) for _ in names)
-        return Payload(kind, word, {n: draw_content(chance, s) for n, s in zip(names, sizes)})
+        some = {name: draw_content(chance, chance.randrange(400)) for name in names}
+        return Payload(kind, word, some)
     names = [f"{word}/{part}" for part in ("plan.txt", "maps/north.bin", "maps/deep/south.bin")]
     names += [f"{word}/nothing.none"]
     files = {name: draw_content(chance, chance.randrange(9000)) for name in names[:-1]}
     files[names[-1]] = b""
-    some = frozenset(chance.sample(names, chance.randrange(1, len(names))))
+    chosen = frozenset(chance.sample(names, chance.randrange(1, len(names))))
     if kind == "owned":
-        return Payload(kind, word, files, owned=some)
-    return Payload(kind, word, files, only=some if kind == "only" else None)
+        owned = frozenset(files) if chance.random() < 0.3 else chosen
+        return Payload(kind, word, files, owned=owned)
+    return Payload(kind, word, files, only=chosen if kind == "only" else None)
 
 
 def draw_content(chance: random.Random, size: int) -> bytes:

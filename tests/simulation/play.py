@@ -26,11 +26,11 @@ def main() -> int:
                 (play_sealed if options.sealed else play)(seed, Path(folder))
             except BadEndError as error:
                 bad += 1
-                print(error, flush=True)
+                print(error, flush=True)  # noqa: T201 - a command
                 if options.trace:
                     traceback.print_exc()
     seconds = time.monotonic() - began
-    print(f"{options.end - options.first} schedules, {bad} bad, {seconds:.0f} s")
+    print(f"{options.end - options.first} schedules, {bad} bad, {seconds:.0f} s")  # noqa: T201
     return min(bad, 1)
 
 

@@ -1,4 +1,4 @@
-"""One schedule of wire 2: trust is made, files are sent, everything goes wrong, somebody attacks."""
+"""One schedule of wire 2: trust is made, files are sent, all goes wrong, somebody attacks."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from ocft.transfers import Direction, TransferState
 from tests.simulation.attacker import Attacker
 from tests.simulation.disk import Killed, watched_storage
 from tests.simulation.judge import (
-    Verdict,
+    VerdictError,
     judge_files,
     judge_memory,
     judge_no_change,
@@ -155,16 +155,18 @@ class _SealedSchedule:
         for _ in range(_MOST_PAIRINGS):
             if all(self._is_paired(one) for one in self.nodes.values()):
                 return
-            code = make_pairing_code()
-            shows, types = self.chance.sample(list(self.nodes.values()), 2)
-            await asyncio.gather(
-                shows.call(lambda m: m.show_pairing_code(code, within=200.0)),
-                types.call(lambda m: m.pair(code.text, shows.name, within=150.0)),
-                return_exceptions=True,
-            )
+            await self._try_to_pair(*self.chance.sample(list(self.nodes.values()), 2))
             await asyncio.sleep(5.0)
         if self.plan.power is not Power.PLATFORM:
-            raise Verdict("no pairing succeeds")
+            raise VerdictError("no pairing succeeds")
+
+    async def _try_to_pair(self, shows: SealedNode, types: SealedNode) -> None:
+        code = make_pairing_code()
+        await asyncio.gather(
+            shows.call(lambda manager: manager.show_pairing_code(code, within=200.0)),
+            types.call(lambda manager: manager.pair(code.text, shows.name, within=150.0)),
+            return_exceptions=True,
+        )
 
     def _is_paired(self, node: SealedNode) -> bool:
         return (
@@ -255,7 +257,7 @@ class _SealedSchedule:
                 continue
             for info in node.manager.get_resumable_transfers():
                 with contextlib.suppress(OcftError):
-                    await node.call(lambda m, id_=info.id: m.resume_transfer(id_))
+                    await node.resume(info.id)
 
     # How it ends
 
@@ -273,7 +275,7 @@ class _SealedSchedule:
             if story.done():
                 story.result()
             if any(node.machine.is_dead for node in self.nodes.values()):
-                raise Verdict("a machine died by itself")
+                raise VerdictError("a machine died by itself")
             for node in self.nodes.values():
                 judge_memory(node)
             if self.attacker.is_active or not story.done():
@@ -289,7 +291,7 @@ class _SealedSchedule:
                     continue
             return
         states = {node.name: node.transfers() for node in self.nodes.values()}
-        raise Verdict(f"no end: {states}")
+        raise VerdictError(f"no end: {states}")
 
     def _judge(self) -> None:
         plan = self.plan
@@ -298,10 +300,10 @@ class _SealedSchedule:
             sent = self._state(job.sender, id_)
             received = self._state(job.receiver, id_)
             if sent is TransferState.COMPLETED and received is not TransferState.COMPLETED:
-                raise Verdict(f"the sender believes in files that are not there: {received}")
+                raise VerdictError(f"the sender believes in files that are not there: {received}")
             if not plan.may_fail and sent is not TransferState.COMPLETED:
                 infos = [node.transfers() for node in self.nodes.values()]
-                raise Verdict(f"{id_} did not arrive: {infos}")
+                raise VerdictError(f"{id_} did not arrive: {infos}")
         if not self._has_fallen_back():
             judge_secrecy(self.attacker.texts, [job.payload for job in plan.jobs])
         self.waste.judge()
@@ -312,7 +314,7 @@ class _SealedSchedule:
             # A handshake's or a pairing's task ends with what stopped it; others never fail.
             stated = (TrustError, PeerTooOldError, WrongStateError)
             if failures := [one for one in node.failures if not isinstance(one, stated)]:
-                raise Verdict(f"{node.name} failed: {failures!r}")
+                raise VerdictError(f"{node.name} failed: {failures!r}")
             honest = {id_: _OTHER[node.name] for id_, _ in self.jobs}
             judge_stores(node, honest, {_OTHER[node.name]}, speaks_wire_1="1.0" in self.plan.wires)
             judge_memory(node)
@@ -369,4 +371,4 @@ class _SealedSchedule:
             judge_no_change(before[node.name], snapshot(node), f"{node.name}, after replays")
             for event in node.events[told[node.name] :]:
                 if event.name != "trust-requested":
-                    raise Verdict(f"{node.name} tells after replays: {event}")
+                    raise VerdictError(f"{node.name} tells after replays: {event}")

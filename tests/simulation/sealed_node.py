@@ -139,6 +139,10 @@ class SealedNode(OurNode):
             raise
         return result
 
+    async def resume(self, transfer_id: str) -> None:
+        """Go on with a transfer that failed."""
+        await self.call(lambda manager: manager.resume_transfer(transfer_id))
+
     async def decide(self, payloads: dict[str, Payload], after: float) -> None:
         """Accept what waits for a decision and has waited long enough.
 
