@@ -6,12 +6,13 @@ then it counts (R-ARQ-1). A power cut may take the newest records along, but not
 the peer sends those bytes again.
 """
 
+import hashlib
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from ocft.errors import DigestMismatchError, JournalError, StorageError
 from ocft.ranges import Range, RangeSet
@@ -22,6 +23,9 @@ from ocft.storage.partial import PartialFile
 from ocft.storage.publishing import Publication, staging_folder
 from ocft.storage.records import TransferRecord
 from ocft.wire import Manifest, digest_of, digests_match
+
+_PIECE: Final = 1024 * 1024  # bytes hashed at a time
+_MOST_REREAD: Final = 16 * 1024 * 1024  # bytes; what is there already would delay the acks
 
 
 class ArrivingSet:
@@ -43,6 +47,9 @@ class ArrivingSet:
         self._stored = RangeSet()  # never changed, but replaced: readers need no lock
         self._written = RangeSet()
         self._unsynced = RangeSet()
+        self._first_end = 0  # of the first file in the byte space, if its digest is computed
+        self._digested = 0  # bytes of it
+        self._running = hashlib.sha256()
         self._unsynced_bytes = 0  # asked for every frame
         self.is_publishing = False
         """Whether the files are on their way to their names: all was stored, and only
@@ -166,12 +173,44 @@ class ArrivingSet:
             raise
         try:
             self._record(ranges, at)
+            self._digest_further()
         except JournalError:
             with self._lock:
                 for first, end in ranges:
                     self._unsynced.add(first, end)
                 self._unsynced_bytes = self._unsynced.total()
             raise
+
+    def verify_on_the_way(self, size: int) -> None:
+        """Compute the digest of the first file while it arrives, if it has only begun to.
+
+        Args:
+            size: Bytes of the first file, which the manifest tells.
+        """
+        border = self.manifest_size
+        stored = self._content_in(self._stored)
+        if stored <= _MOST_REREAD and not self.is_publishing:
+            self._first_end = border + size
+
+    def _digest_further(self) -> None:
+        """Go on with the digest of the first file, as far as it is stored without a gap."""
+        while self._digested < self._first_end - self.manifest_size:
+            first = self.manifest_size + self._digested
+            gap = next(self._stored.missing(first, self._first_end), (self._first_end, 0))
+            end = min(gap[0], first + _PIECE)
+            if first >= end:
+                return
+            data = self._opened().read(self._digested, end - first)
+            self._running.update(data)
+            self._digested += len(data)
+            if len(data) != end - first:
+                self._first_end = 0  # somebody cut the file: the whole verification will tell
+                return
+
+    def _first_digest(self) -> bytes | None:
+        """Return the digest of the first file, if it was computed on the way."""
+        is_whole = 0 < self._digested == self._first_end - self.manifest_size
+        return self._running.digest() if is_whole else None
 
     def mark_have(self, ranges: Sequence[Range], at: float | None = None) -> None:
         """Count ranges as stored whose files are not wanted, or are here already (R-ARQ-3).
@@ -253,6 +292,7 @@ class ArrivingSet:
             manifest=manifest,
             left_out=skipped,
             directory=directory,
+            first_digest=self._first_digest(),
         )
         try:
             paths = publication.run()

@@ -42,6 +42,7 @@ class Publication:
         manifest: The files.
         left_out: The numbers of those that are not wanted.
         directory: The folder they go to, on the file system of the part file.
+        first_digest: SHA-256 of the first file, if it was read back while it arrived.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Publication:
         manifest: Manifest,
         left_out: frozenset[int],
         directory: Path,
+        first_digest: bytes | None = None,
     ) -> None:
         self._journal = journal
         self._id = transfer_id
@@ -61,6 +63,7 @@ class Publication:
         self._manifest = manifest
         self._left_out = left_out
         self._directory = directory.absolute()
+        self._first_digest = first_digest
         self._paths: dict[str, Path] = {}  # where each top name goes
         self._goes_on = False  # after a crash, which may have left something of ours
 
@@ -115,6 +118,7 @@ class Publication:
                 self._staging,
                 manifest=self._manifest,
                 left_out=self._left_out,
+                first_digest=self._first_digest,
             ).run(remaining)
         finally:
             if part is not None:

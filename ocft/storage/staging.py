@@ -37,6 +37,7 @@ class Staging:
         folder: Where the files go, below the names that they have in the manifest.
         manifest: The files; their names were checked.
         left_out: The numbers of those that are not wanted.
+        first_digest: SHA-256 of the file at the beginning, if it is known already.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Staging:
         *,
         manifest: Manifest,
         left_out: frozenset[int],
+        first_digest: bytes | None = None,
     ) -> None:
         self._journal = journal
         self._id = transfer_id
@@ -56,6 +58,7 @@ class Staging:
         self._files = manifest.files
         self._offsets = manifest.offsets()
         self._left_out = left_out
+        self._first_digest = first_digest
         self._made: set[Path] = set()  # folders that are there
         self._unsynced: list[Path] = []  # files
         self._unsynced_folders: set[Path] = set()
@@ -142,7 +145,10 @@ class Staging:
                 raise _lost()
             self._note(path)
             return
-        self._verify(file, 0)
+        if self._first_digest is None:
+            self._verify(file, 0)
+        elif not hmac.compare_digest(self._first_digest, file.digest):
+            raise _mismatch()
         self._part.truncate(file.size)
         self._make_folder(path.parent)
         self._part.rename(path)  # what a crash left there is ours

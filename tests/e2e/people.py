@@ -112,7 +112,7 @@ class Person:
         return sorted(path for path in folder.glob("*") if path.is_file())
 
 
-def end(process: "subprocess.Popen[str]") -> None:
+def end(process: "subprocess.Popen[Any]") -> None:
     if process.poll() is None:
         process.kill()
     process.communicate()
@@ -125,7 +125,7 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+def finish(process: "subprocess.Popen[Any]") -> tuple[int, Any, Any]:
     out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 

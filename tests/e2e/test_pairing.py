@@ -74,7 +74,9 @@ def test_each_side_calls_the_other_as_it_calls_itself(two: tuple[Person, Person]
     assert (status, line["result"], line["peer"]["name"]) == (0, "pair", "emil's laptop")
 
 
-def test_what_was_said_about_a_peer_stays_when_it_is_paired_again(alice: Person, bob: Person) -> None:
+def test_what_was_said_about_a_peer_stays_when_it_is_paired_again(
+    alice: Person, bob: Person
+) -> None:
     bob("peers", "limit", "alice", "--max-size", "1MB", "--no-wire-1")
     shown, code = show(alice)
     bob("pair", code)
@@ -97,9 +99,7 @@ def test_a_wrong_code_fails_on_both_sides_at_once(two: tuple[Person, Person]) ->
 
 
 @pytest.mark.parametrize("listening", [["dora"], ["emil"], ["dora", "emil"]], ids="+".join)
-def test_pairing_beside_running_listeners(
-    two: tuple[Person, Person], listening: list[str]
-) -> None:
+def test_pairing_beside_running_listeners(two: tuple[Person, Person], listening: list[str]) -> None:
     dora, emil = two
     listeners = [person.listen() for person in two if person.home.name in listening]
     shown, code = show(dora)

@@ -79,6 +79,8 @@ class Attacker:
 
     async def run(self) -> None:
         """Attack, for as long as the plan says."""
+        if not self.is_active:
+            return
         ends_at = asyncio.get_running_loop().time() + self._plan.attack_seconds
         pause = self._plan.attack_seconds / self._chance.choice([8, 20, 40])
         if self._chance.random() < 0.15:

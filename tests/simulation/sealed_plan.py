@@ -115,7 +115,8 @@ class SealedPlan:
         """Whether a transfer may end without success, as long as it ends."""
         if self.power is Power.PLATFORM or self.may_fall_back:
             return True
-        # Strangers can keep a stranger's first handshake from being answered (R-HSK-5).
+        # Strangers can keep a stranger's first handshake from being answered (R-HSK-5), and who
+        # copies it faster than it travels can tie the stranger to another account.
         is_met_as_stranger = self.trust in (Trust.SECRETS, Trust.ONE_SECRET, Trust.APPROVAL)
         return self.power is Power.ROOM and is_met_as_stranger
 

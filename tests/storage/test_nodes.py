@@ -76,3 +76,11 @@ def test_a_failure_of_the_dense_alphabet_is_forgotten_after_a_day(nodes: NodeSto
     assert nodes.dense_works(BOB, "local", 9.0 + DAY) is False
     assert nodes.dense_works(BOB, "local", 10.0 + DAY) is None
     assert nodes.dense_works(BOB, "local", 5.0) is None  # the clock was set back
+
+
+def test_all_nodes_are_listed_by_their_ids(nodes: NodeStore) -> None:
+    assert nodes.all() == []
+    for name in ("carol", "bob", "x\udcff"):
+        nodes.learn(NodeId(name), secret_tag=name.encode("utf-8", "replace"))
+    assert [one.id for one in nodes.all()] == ["bob", "carol", "x\udcff"]
+    assert nodes.all()[0] == nodes.find(BOB)

@@ -7,7 +7,7 @@ from ocft.ranges import RangeSet
 
 _MOST_FRAMES: Final = 32
 _SHORTEST_DELAY: Final = 0.1  # seconds
-_LONGEST_DELAY: Final = 15.0
+_LONGEST_DELAY: Final = 30.0
 _DUPLICATE_PAUSE: Final = 1.0  # between two acks that only a repeat asked for
 _BETTER_NEWS: Final = 0.5  # seconds that an ack waits for `done`
 _MOST_REMEMBERED: Final = 1024  # frames whose bytes are not stored yet
@@ -27,7 +27,7 @@ class AckSchedule:
         self._unacknowledged = 0
         self._last_ack_at = -math.inf
         self._last_frame_at: float | None = None
-        self._interval = _SHORTEST_DELAY / _MOST_FRAMES
+        self._interval: float | None = None  # between two frames, smoothed
 
     def came(
         self, number: int, first: int, end: int, now: float, *, wants_ack: bool, is_new: bool
@@ -43,7 +43,9 @@ class AckSchedule:
             is_new: Whether any of its bytes had not been there before.
         """
         if self._last_frame_at is not None:
-            self._interval += 0.25 * (now - self._last_frame_at - self._interval)
+            gap = now - self._last_frame_at
+            before = gap if self._interval is None else self._interval
+            self._interval = before + 0.25 * (gap - before)
         self._last_frame_at = now
         if len(self._waiting) < _MOST_REMEMBERED:
             self._waiting[number] = (first, end, now, is_new)
@@ -54,9 +56,11 @@ class AckSchedule:
 
     def stored(self, stored: RangeSet, now: float) -> None:
         """Note what is stored now."""
-        for number, (first, end, at, is_new) in list(self._waiting.items()):
+        # In the order of their numbers: naming one that overtook others on the way to the disk
+        # would make the sender take those for lost.
+        for number, (first, end, at, is_new) in sorted(self._waiting.items()):
             if not stored.covers(first, end):
-                continue
+                break
             del self._waiting[number]
             self._unacknowledged += is_new
             if self.heard is None or number > self.heard:
@@ -66,7 +70,7 @@ class AckSchedule:
         elif self._unacknowledged >= _MOST_FRAMES:
             self.due_at = now
         elif self._unacknowledged:
-            delay = self._interval * _MOST_FRAMES / 2
+            delay = (self._interval or 0.0) * _MOST_FRAMES
             self.due_at = min(self.due_at, now + min(max(delay, _SHORTEST_DELAY), _LONGEST_DELAY))
 
     def ask(self, now: float) -> None:

@@ -216,7 +216,8 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
             UnexpectedMessageError: The bytes are outside of what may be sent.
         """
         if self.state.is_final:
-            self._repeat_end(self.epoch)
+            if data.wants_ack:  # a late frame is no question
+                self._repeat_end(self.epoch)
             return
         first, end = data.offset, data.offset + len(data.data)
         if end > (self.limit if first < end else self._size):
@@ -250,6 +251,8 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
             self._written.add(first, end)
         self._acks.stored(self._stored, now)
         self._check_manifest()
+        if self.is_decided and self._is_reading_manifest and not self._is_manifest_known:
+            self._acks.postpone(now)  # the ack that says what is wanted says more
         if self.is_decided and self._is_manifest_known and self._is_all_stored():
             self._publish()
             # Mostly the files have their names in a moment, and `done` says it all.

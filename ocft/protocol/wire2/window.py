@@ -16,7 +16,7 @@ MOST_FRAMES: Final = 256  # R-ARQ-6
 MOST_BYTES: Final = 16 * 1024 * 1024
 _REORDERING: Final = 3  # frames, RFC 9002 section 6.1.1
 _MOST_REORDERING: Final = 64
-_LONGEST_ACK_DELAY: Final = 15.0  # seconds, R-SEA-2: a peer's word must not stop our probes
+_LONGEST_ACK_DELAY: Final = 30.0  # seconds, R-SEA-2: a peer's word must not stop our probes
 _TIME_THRESHOLD: Final = 9 / 8  # round trips, RFC 9002 section 6.1.2
 
 

@@ -113,9 +113,10 @@ class Post:
                 return
 
     def _note_too_long(self, text: str) -> None:
-        """Make later texts shorter (R-ARQ-12), unless they are since this one was made."""
-        if self._limits.unit.measure(text) > self._max_text - self._max_text // 8:
-            self._max_text -= max(1, self._max_text // 8)
+        """Make later texts an eighth shorter than this one (R-ARQ-12), unless they are already."""
+        length = self._limits.unit.measure(text)
+        if length <= self._max_text:
+            self._max_text = length - max(1, length // 8)
             self._capacities.clear()
             _log.warning("the channel carries less than it says; now %d", self._max_text)
 

@@ -347,6 +347,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         not_wanted: list[Range] = []
         if self.machine.is_decided:
             not_wanted = await self._not_wanted(manifest, arriving)
+        arriving.verify_on_the_way(next((one.size for one in manifest.files if one.size), 0))
         # Not before: who is killed until now does all of it again.
         await asyncio.to_thread(self._around.journal.save_manifest, self.id, data)
         self.record = described_by(manifest, self.record)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -52,7 +53,7 @@ def data_frame(size: int) -> bytes:
 
 @pytest.mark.parametrize("unit", list(TextUnit))
 @pytest.mark.parametrize("alphabet", list(Alphabet))
-@pytest.mark.parametrize("max_text", [100, 1999, 2000, 4096, 40_000])
+@pytest.mark.parametrize("max_text", [100, 1999, 2000, 4096, 20_000])
 def test_the_longest_frame_fits_its_text_and_one_byte_more_does_not(
     unit: TextUnit, alphabet: Alphabet, max_text: int
 ) -> None:
@@ -164,7 +165,7 @@ def test_a_frame_that_cannot_be_cut_makes_the_next_ones_an_eighth_shorter() -> N
                 await post.send("bob", data_frame(rooms[-1]), is_control=False)
             rooms.append(post.data_room(Alphabet.BASE64URL))
         await post.send("bob", data_frame(rooms[-1]), is_control=False)
-        shrunk = [b / a for a, b in zip(rooms, rooms[1:], strict=False)]
+        shrunk = [b / a for a, b in pairwise(rooms)]
         assert all(0.85 < one < 0.9 for one in shrunk)
 
     run(main())

@@ -1,0 +1,287 @@
+"""`ocft.runtime.wire2.answers`: what others who begin a handshake can cost us."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocft.crypto import session_keys
+from ocft.errors import FingerprintChangedError, UnsealError
+from ocft.events import TrustRequested
+from ocft.ids import NodeId
+from ocft.protocol import Initiator
+from ocft.runtime.wire2 import LiveSession
+from ocft.runtime.wire2.answers import Answers
+from ocft.storage import TrustedPeer
+from ocft.wire import ControlFrame, Finish, Hello, Reply, Welcome, parse_frame
+from tests.runtime.pair import EPOCH
+from tests.runtime.sealed_pair import identity_of, peer_of
+from tests.runtime.wire2.parts import ALICE, BOB, Parts, node_parts
+
+
+def make_answers(parts: Parts) -> Answers:
+    return Answers(
+        identity_of("bob"),
+        node_id=BOB,
+        sessions=parts.sessions,
+        trust=parts.trust,
+        send=parts.send,
+        on_session=lambda peer_id, session: parts.begun.append((peer_id, session)),
+        clock=parts.clock,
+        tell=parts.events.append,
+    )
+
+
+def an_initiator(name: str = "alice", *, keys: str | None = None, secret: str = "") -> Initiator:
+    return Initiator(
+        identity_of(keys or name),
+        node_id=NodeId(name),
+        peer_id=BOB,
+        nonce=secrets.token_bytes(32),
+        known=None,
+        peer_secret=secret,
+    )
+
+
+def hello_of(initiator: Initiator) -> Hello:
+    hello = parse_frame(initiator.hello)
+    assert isinstance(hello, Hello)
+    return hello
+
+
+def finish_of(initiator: Initiator, reply: bytes) -> Finish:
+    parsed = parse_frame(reply)
+    assert isinstance(parsed, Reply)
+    initiator.take_reply(parsed)
+    assert initiator.finish is not None
+    finish = parse_frame(initiator.finish)
+    assert isinstance(finish, Finish)
+    return finish
+
+
+def welcome_of(initiator: Initiator, frame: bytes) -> Welcome:
+    parsed = parse_frame(frame)
+    assert isinstance(parsed, ControlFrame)
+    assert initiator.root is not None
+    assert parsed.tag == session_keys(initiator.root, is_initiator=True).open_tag
+    welcome = LiveSession.of(BOB, initiator.root, is_initiator=True).open(parsed)
+    assert isinstance(welcome, Welcome)
+    return welcome
+
+
+def shake(
+    parts: Parts, answers: Answers, initiator: Initiator, author: str = "alice"
+) -> list[Welcome]:
+    """Do a whole handshake; return what it was answered with."""
+    if answers.take_hello(author, hello_of(initiator)) is not None:
+        return []
+    answers.take_finish(finish_of(initiator, parts.taken()[0]))
+    return [welcome_of(initiator, frame) for frame in parts.taken()]
+
+
+def test_a_trusted_peer_gets_a_root_key_and_is_pinned(tmp_path: Path) -> None:
+    with node_parts(tmp_path, peer_of("alice", expires_at=EPOCH + 10)) as parts:
+        initiator = an_initiator()
+        assert [one.status for one in shake(parts, make_answers(parts), initiator)] == ["ok"]
+        session = parts.sessions.newest(ALICE)
+        assert session is not None
+        assert session.root == initiator.root
+        assert parts.begun == [(ALICE, session)]
+        node = parts.trust.nodes.find(ALICE)
+        assert node is not None
+        assert node.fingerprint == identity_of("alice").public.fingerprint
+        assert node.wire == "2"
+        parts.clock.advance(10)
+        assert parts.sessions.newest(ALICE) is None  # R-HSK-4: until the trust ends
+
+
+def test_repeats_get_the_same_reply_and_a_welcome_once_a_second(tmp_path: Path) -> None:
+    with node_parts(tmp_path, peer_of("alice")) as parts:  # R-HSK-5
+        answers, initiator = make_answers(parts), an_initiator()
+        hello = hello_of(initiator)
+        for _ in range(5):
+            assert answers.take_hello("alice", hello) is None
+        (reply,) = parts.taken()
+        parts.clock.advance(1)
+        assert answers.take_hello("alice", hello) is None
+        assert parts.taken() == [reply]
+        finish = finish_of(initiator, reply)
+        for _ in range(5):
+            assert answers.take_finish(finish) is None
+        (welcome,) = parts.taken()
+        parts.clock.advance(1)
+        assert answers.take_finish(finish) is None
+        (again,) = parts.taken()
+        assert again != welcome  # R-CTL-6: sealed anew
+        assert welcome_of(initiator, again) == welcome_of(initiator, welcome)
+        assert len(parts.store.all(EPOCH)) == 1
+
+
+def test_a_stranger_is_told_that_it_is_pending_and_nothing_is_kept_but_its_request(
+    tmp_path: Path,
+) -> None:
+    with node_parts(tmp_path) as parts:  # R-HSK-3
+        answers = make_answers(parts)
+        welcomes = shake(parts, answers, an_initiator())
+        assert welcomes == [Welcome(status="pending")]
+        assert parts.store.all(EPOCH) == []
+        assert parts.trust.nodes.find(ALICE) is None
+        (request,) = parts.trust.approvals.list(EPOCH)
+        assert (request.id, request.author) == (ALICE, "alice")
+        assert [type(one) for one in parts.events] == [TrustRequested]
+        # It asks again: nobody is told twice.
+        shake(parts, answers, an_initiator())
+        assert len(parts.events) == 1
+        # With other keys it is another request.
+        shake(parts, answers, an_initiator(keys="mallory"))
+        assert len(parts.events) == 2
+
+
+@pytest.mark.parametrize(
+    ("secret", "is_ok"), [("current", True), ("former", True), ("older", False), ("", False)]
+)
+def test_proof_of_a_secret_that_counts_is_enough(
+    tmp_path: Path, secret: str, *, is_ok: bool
+) -> None:
+    with node_parts(tmp_path, secrets=lambda _: ("current", "former")) as parts:
+        answers = make_answers(parts)
+        if secret == "older":
+            with pytest.raises(UnsealError):  # R-HSK-1: silence
+                shake(parts, answers, an_initiator(secret=secret))
+            assert parts.taken() == []
+            assert parts.trust.approvals.list(EPOCH) == []
+            return
+        (welcome,) = shake(parts, answers, an_initiator(secret=secret))
+        assert (welcome.status == "ok") is is_ok
+        assert (welcome.proof is not None) is is_ok  # and we prove it in return
+        assert parts.trust.knows_our_secret(ALICE) is is_ok
+
+
+def test_an_expired_peer_is_pending_also_with_a_proof(tmp_path: Path) -> None:
+    peer = peer_of("alice", expires_at=EPOCH)
+    with node_parts(tmp_path, peer, secrets=lambda _: ("s",)) as parts:
+        (welcome,) = shake(parts, make_answers(parts), an_initiator(secret="s"))
+        assert welcome == Welcome(status="pending")
+        assert parts.store.all(EPOCH) == []
+
+
+def test_another_identity_of_a_known_peer_costs_nothing(tmp_path: Path) -> None:  # R-HSK-2
+    with node_parts(tmp_path, peer_of("alice")) as parts:
+        answers = make_answers(parts)
+        with pytest.raises(FingerprintChangedError):
+            answers.take_hello("alice", hello_of(an_initiator(keys="mallory")))
+        assert parts.taken() == []
+        assert answers._answers == {}
+
+
+def test_a_finish_for_nothing_is_ignored(tmp_path: Path) -> None:
+    with node_parts(tmp_path, peer_of("alice")) as parts:
+        answers, initiator = make_answers(parts), an_initiator()
+        answers.take_hello("alice", hello_of(initiator))
+        finish = finish_of(initiator, parts.taken()[0])
+        other = finish.model_copy(update={"reply": bytes(32)})
+        assert answers.take_finish(other) == "unknown-handshake"
+        parts.clock.advance(120)  # and after two minutes all are (R-HSK-5)
+        assert answers.take_finish(finish) == "unknown-handshake"
+
+
+@pytest.mark.parametrize("field", ["sig", "mac", "ct"])
+def test_a_finish_that_is_not_right_gets_silence_and_the_right_one_still_counts(
+    tmp_path: Path, field: str
+) -> None:
+    with node_parts(tmp_path, peer_of("alice")) as parts:  # R-HSK-1
+        answers, initiator = make_answers(parts), an_initiator()
+        answers.take_hello("alice", hello_of(initiator))
+        finish = finish_of(initiator, parts.taken()[0])
+        changed = bytes(len(getattr(finish, field)))
+        with pytest.raises(UnsealError):
+            answers.take_finish(finish.model_copy(update={field: changed}))
+        assert parts.taken() == []
+        assert answers.take_finish(finish) is None
+        assert len(parts.taken()) == 1
+
+
+def test_an_author_has_one_handshake_the_newest(tmp_path: Path) -> None:
+    with node_parts(tmp_path, peer_of("alice")) as parts:
+        answers = make_answers(parts)
+        first, second = an_initiator(), an_initiator()
+        answers.take_hello("alice", hello_of(first))
+        answers.take_hello("alice", hello_of(second))
+        replies = parts.taken()
+        assert answers.take_finish(finish_of(first, replies[0])) == "unknown-handshake"
+        assert answers.take_finish(finish_of(second, replies[1])) is None
+
+
+def test_strangers_hold_half_of_the_handshakes_and_peers_push_them_out(tmp_path: Path) -> None:
+    peers = [peer_of("alice"), *(TrustedPeer(id=f"peer-{n}") for n in range(16))]
+    with node_parts(tmp_path, *peers) as parts:  # R-HSK-5, T-10
+        answers = make_answers(parts)
+
+        def hello(name: str) -> str | None:
+            return answers.take_hello(name, hello_of(an_initiator(name, keys="mallory")))
+
+        results = [hello(f"stranger-{number}") for number in range(10)]
+        assert results == [None] * 8 + ["busy"] * 2
+        assert [hello(f"peer-{number}") for number in range(8)] == [None] * 8
+        assert len(answers._answers) == 16
+        assert [hello(f"peer-{number}") for number in range(8, 16)] == [None] * 8
+        assert len(answers._answers) == 16
+        assert not any(one.is_stranger for one in answers._answers.values())
+        assert answers.take_hello("alice", hello_of(an_initiator())) == "busy"
+        parts.clock.advance(120)
+        assert answers.take_hello("alice", hello_of(an_initiator())) is None
+
+
+def test_strangers_begin_sixteen_at_once_and_then_one_a_second(tmp_path: Path) -> None:
+    with node_parts(tmp_path) as parts:  # R-HSK-5
+        answers = make_answers(parts)
+
+        def tries(count: int) -> int:
+            return sum(
+                answers.take_hello("mallory", hello_of(an_initiator("mallory"))) is None
+                for _ in range(count)
+            )
+
+        assert tries(30) == 16
+        parts.clock.advance(3)
+        assert tries(10) == 3
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["stranger", "known, not trusted"])
+def test_after_eight_wrong_proofs_no_proof_is_looked_at_for_an_hour(
+    tmp_path: Path, *, is_known: bool
+) -> None:
+    with node_parts(tmp_path, secrets=lambda _: ("right",)) as parts:  # R-HSK-5
+        answers = make_answers(parts)
+        if is_known:
+            parts.trust.pin(ALICE, identity_of("alice").public, None)
+
+        def guess(secret: str) -> Any:
+            parts.clock.advance(20)
+            try:
+                return shake(parts, answers, an_initiator(secret=secret))
+            except UnsealError:
+                return "wrong"
+
+        wrong = [guess(f"guess-{number}") for number in range(8)]
+        assert all(one == "wrong" or one[0].status == "pending" for one in wrong)
+        assert guess("right") == []
+        assert parts.store.all(EPOCH) == []
+        assert guess("") == [Welcome(status="pending")]  # who proves nothing is heard
+        parts.clock.advance(3600)
+        assert guess("right")[0].status == "ok"
+
+
+def test_a_peer_that_was_taken_for_1_0_is_not_any_more(tmp_path: Path) -> None:  # R-WIR-1
+    with node_parts(tmp_path) as parts:
+        parts.trust.remember_as_wire_1(ALICE)
+        assert parts.trust.is_known_as_wire_1(ALICE)
+        make_answers(parts).take_hello("alice", hello_of(an_initiator()))
+        assert not parts.trust.is_known_as_wire_1(ALICE)
+
+
+def test_a_hello_of_a_stranger_leaves_no_trace(tmp_path: Path) -> None:  # R-HSK-3
+    with node_parts(tmp_path) as parts:
+        make_answers(parts).take_hello("mallory", hello_of(an_initiator("mallory")))
+        assert parts.trust.nodes.find(NodeId("mallory")) is None
