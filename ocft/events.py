@@ -151,7 +151,10 @@ class TransferProgress(Event):
     bytes_done: int
     """Bytes acknowledged (sending) or stored (receiving)."""
     size: int
-    """Bytes of the file."""
+    """Bytes of the files."""
+    bytes_sent: int = 0
+    """Sending in wire 2: bytes that have left, of which some may be on their way; acks come late
+    where texts are scarce. Otherwise 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

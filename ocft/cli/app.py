@@ -58,7 +58,7 @@ app = typer.Typer(
     name="ocft",
     cls=_Group,
     help="Send files to other nodes through the chat channels that you share.",
-    epilog="First steps: ocft init, then ocft export here and ocft import there. Or: ocft demo.",
+    epilog="First steps: ocft init, then ocft pair here and ocft pair CODE there. Or: ocft demo.",
     # Without rich: a quick --help, and nothing to go wrong on narrow terminals.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -67,7 +67,7 @@ def init(
     output.data(config.node_id)
     output.say(f"Fingerprint: {invocation.fingerprint}")
     output.say(f"Settings: {invocation.home.config_file}")
-    output.say("Next: ocft export here, ocft import there. Then: ocft send FILE --to PEER")
+    output.say("Next: ocft pair here, ocft pair CODE there. Then: ocft send FILE --to PEER")
 
 
 def status(context: typer.Context) -> None:

@@ -104,7 +104,9 @@ class Reporter:
         if self._bars is None:
             return
         if isinstance(event, TransferProgress):
-            self._bars.update(info.id, printable(info.filename), event.bytes_done, event.size)
+            # What has left is what moves; that it has arrived comes late where texts are scarce.
+            moved = max(event.bytes_done, event.bytes_sent)
+            self._bars.update(info.id, printable(info.filename), moved, event.size)
         elif isinstance(event, TransferStarted | TransferAccepted | TransferResumed):
             self._bars.update(info.id, printable(info.filename), info.bytes_done, info.size)
         elif info.state.is_final:

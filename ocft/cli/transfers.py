@@ -146,7 +146,7 @@ def reject(
     ids: _Ids,
     *,
     reason: Annotated[
-        str, typer.Option("--reason", help="What the sender is told.")
+        str, typer.Option("--reason", help="Kept here; only wire 1.0 tells it to the sender.")
     ] = "not wanted",
 ) -> None:
     """Refuse files that were offered."""
@@ -192,7 +192,9 @@ def cancel(
     context: typer.Context,
     ids: _Ids,
     *,
-    reason: Annotated[str, typer.Option("--reason", help="What the peer is told.")] = "cancelled",
+    reason: Annotated[
+        str, typer.Option("--reason", help="Kept here; only wire 1.0 tells it to the peer.")
+    ] = "cancelled",
 ) -> None:
     """Stop transfers; what was stored of them is thrown away."""
     from ocft.storage import RequestKind

@@ -225,7 +225,7 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
         if isinstance(event, AckReceived | ChunkReceived):
             self._tell_progress(event.bytes_done)
 
-    def _tell_progress(self, bytes_done: int) -> None:
+    def _tell_progress(self, bytes_done: int, bytes_sent: int = 0) -> None:
         """Tell how far the transfer is, unless it was told just now."""
         around = self._around
         now = around.clock()
@@ -237,6 +237,7 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
                     peer_id=self.record.info.peer_id,
                     at=around.wall_clock(),
                     bytes_done=bytes_done,
+                    bytes_sent=bytes_sent,
                     size=self.record.info.size,
                 )
             )

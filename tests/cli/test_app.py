@@ -44,8 +44,8 @@ def test_all_commands_of_the_reference_are_there() -> None:
         "set-download set-max-size set-ttl extend-peer verify"
     )
     new = (
-        "send listen transfers accept reject resume cancel doctor demo "
-        "requests approve deny rotate-secret"
+        "send listen transfers files accept reject resume cancel doctor demo "
+        "pair requests approve deny rotate-secret"
     )
     assert set(command_names()) == set(reference.split()) | set(new.split())
 

@@ -7,6 +7,7 @@ import pytest
 
 from ocft.crypto import format_fingerprint
 from ocft.ids import NodeId
+from ocft.runtime import secret_tag
 from ocft.storage import (
     Database,
     NodeStore,
@@ -188,3 +189,34 @@ def test_trust_beyond_the_calendar_can_still_be_shown(node: Ocft) -> None:
     for _ in range(10):
         assert node("extend-peer", "x", "8000000").status == 0
     assert node("list-peers").status == node("doctor").status == 0
+
+
+def test_who_proved_our_secret_is_listed_and_can_be_revoked(node: Ocft, database: Database) -> None:
+    (secret,) = node("show-secret").out.split()
+    nodes = NodeStore(database)
+    nodes.learn(NodeId("ocft_z"), secret_tag=secret_tag(secret), fingerprint=FINGERPRINT)
+    nodes.learn(NodeId("ocft_old"), secret_tag=secret_tag("a former secret"))
+    nodes.learn(NodeId("ocft_seen"), last_seen=1.8e9)
+    node("import", URI, "-n", "x")
+    nodes.learn(NodeId("ocft_x"), secret_tag=secret_tag(secret))  # a peer, and listed as one
+    (line,) = node("peers", "--json").lines
+    assert [peer["id"] for peer in line["peers"]] == ["ocft_x"]
+    shown = format_fingerprint(FINGERPRINT)
+    assert line["by_secret"] == [{"id": "ocft_z", "fingerprint": shown, "last_seen": None}]
+    assert "ocft_z" in node("peers").out
+
+    node("rotate-secret")
+    assert "ocft_z" in node("peers").out  # the former secret still counts
+    done = node("peers", "revoke", "ocft_z")
+    assert done.status == 0
+    assert "ocft rotate-secret" in done.err
+    assert NodeStore(database).find(NodeId("ocft_z")) is None
+    for name in ("ocft_z", "ocft_old", "ocft_seen"):
+        assert node("peers", "revoke", name).status == 4
+
+
+def test_a_strangers_id_cannot_disturb_the_terminal(node: Ocft, database: Database) -> None:
+    (secret,) = node("show-secret").out.split()
+    NodeStore(database).learn(NodeId("\x1b[1A"), secret_tag=secret_tag(secret))
+    assert all(line.isprintable() for line in node("peers").out.splitlines())
+    assert "\x1b" not in node("peers", "revoke", "\x1b[1A").err

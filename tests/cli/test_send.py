@@ -72,7 +72,8 @@ def test_a_file_may_be_called_anything(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_text("content")
-    assert sender("send", "--to", "bob", "--no-wait", "--", name).status == 0
+    typed = "./-" if name == "-" else name  # the other one is stdin
+    assert sender("send", "--to", "bob", "--no-wait", "--", typed).status == 0
     assert [info["local_path"] for info in recorded(sender)] == [str(tmp_path / name)]
 
 
@@ -84,13 +85,41 @@ def test_a_name_that_is_no_utf_8_is_sent_and_shown(sender: Ocft, tmp_path: Path)
     assert sender("transfers").status == 0
 
 
-def test_a_dash_needs_no_dashes_before_it(
+def test_a_dash_is_stdin_also_where_a_file_is_called_so(
     sender: Ocft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert sender("send", "-", "--to", "bob", "--no-wait").status == 2
     (tmp_path / "-").write_text("content")
-    assert sender("send", "-", "--to", "bob", "--no-wait").status == 0
+    assert sender("send", "-", "--to", "bob", "--no-wait").status == 2  # nothing is piped
+    assert sender("send", "./-", "--to", "bob", "--no-wait").status == 0
+    assert [info["filename"] for info in recorded(sender)] == ["_-"]
+
+
+def test_files_whose_names_not_everybody_can_save_go_together_under_others(
+    sender: Ocft, tmp_path: Path
+) -> None:
+    for name in ("-rf", "a:b", "plain"):
+        (tmp_path / name).write_text(name)
+    files = [str(tmp_path / name) for name in ("-rf", "a:b", "plain")]
+    assert sender("send", *files, "--to", "bob", "--no-wait").status == 0
+    (transfer,) = recorded(sender)
+    listed = sender("files", str(transfer["id"]), "--json").lines[0]["files"]
+    assert [file["name"] for file in listed] == ["_-rf", "a_b", "plain"]
+
+
+def test_patterns_say_what_is_sent(sender: Ocft, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for name in ("a.py", "b.txt", "build/c.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    patterns = ["--include", "*.py", "--exclude", "build/"]
+    assert sender("send", str(folder), "--to", "bob", "--no-wait", *patterns).status == 0
+    (transfer,) = recorded(sender)
+    assert sender("files", str(transfer["id"])).out.split()[2:] == ["4", "bytes", "folder/a.py"]
+    done = sender("send", str(folder), "--to", "bob", "--no-wait", "--include", "*.md", "--json")
+    assert done.lines[-1]["error"]["code"] == "SOURCE_NOT_FOUND"
+    done = sender("send", str(folder), "--to", "bob", "--no-wait", "--include", "!", "--json")
+    assert done.lines[-1]["error"]["code"] == "CONFIG"
 
 
 @pytest.mark.parametrize(
@@ -108,10 +137,17 @@ def test_a_dash_needs_no_dashes_before_it(
         (["/dev/null", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
         (["/", "--to", "bob"], 1, "CONFIG"),
         (["", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
+        (["-", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
+        (["-", "{file}", "--to", "bob"], 1, "CONFIG"),
+        (["{file}", "{file}", "--to", "bob"], 1, "CONFIG"),
+        (["{file}", "{file}2", "--to", "bob", "--name", "x"], 1, "CONFIG"),
+        (["{folder}", "--to", "bob", "--name", "x"], 1, "CONFIG"),
+        (["{folder}", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
     ],
     ids=[
         *["unknown", "G4-star", "G4-case", "G4-empty", "expired", "channel"],
-        *["zero", "nan", "time-out", "device", "root", "empty"],
+        *["zero", "nan", "time-out", "device", "root", "empty", "no stdin", "stdin and a file"],
+        *["twice", "a name for two", "a name for a folder", "an empty folder"],
     ],
 )
 def test_what_cannot_be_sent_is_a_stated_error(  # noqa: PLR0917 - three fixtures, three values
@@ -124,7 +160,8 @@ def test_what_cannot_be_sent_is_a_stated_error(  # noqa: PLR0917 - three fixture
 ) -> None:
     (tmp_path / "file").write_text("x")
     sender("add-peer", "ocft_late", "secret", "--name", "late", "--ttl", "1e-9")
-    file = str(tmp_path / "file")
-    done = sender("--json", "send", *[argument.format(file=file) for argument in arguments])
+    (tmp_path / "folder").mkdir()
+    named = {"file": tmp_path / "file", "folder": tmp_path / "folder"}
+    done = sender("--json", "send", *[argument.format(**named) for argument in arguments])
     assert done.status == status
     assert done.lines[-1]["error"]["code"] == code

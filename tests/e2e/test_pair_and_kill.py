@@ -10,7 +10,7 @@ import random
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -24,9 +24,9 @@ from tests.e2e.paired_node_process import LIMITS, make_manager, run_node
 KILLS = 20
 FOLDER = "quarterly-figures"
 SIZES = {
-    "summary-of-all.bin": 470_001,
-    "maps/northern-coast.bin": 590_017,
-    "maps/deep/southern-coast.bin": 1_123_457,
+    "summary-of-all.bin": 370_001,
+    "maps/northern-coast.bin": 490_017,
+    "maps/deep/southern-coast.bin": 823_457,
     "nothing-at-all.txt": 0,
 }
 _PATIENCE = 60.0  # seconds, many times what the test takes
@@ -50,8 +50,7 @@ def test_a_folder_survives_twenty_kills_and_nobody_can_read_it(tmp_path: Path) -
         files, True
     )
     assert list((tmp_path / "bob" / ".ocft" / "partial").iterdir()) == []
-    lines = (tmp_path / "record").read_text().splitlines()
-    texts: Texts = [tuple(json.loads(line)) for line in lines]
+    texts = _recorded(tmp_path / "record")
     _assert_nothing_can_be_read(texts, files)
     for name in ("alice", "bob"):
         before = _state(tmp_path / name)
@@ -87,6 +86,18 @@ def _send_with_kills(folder: Path, source: Path, chance: random.Random) -> None:
     for node in nodes.values():
         node.join(_PATIENCE)
         assert node.exitcode == 0
+
+
+def _recorded(record: Path) -> Texts:
+    """Return what was said, without the few lines in whose midst a process was killed."""
+    texts: Texts = []
+    lines = record.read_text().splitlines()
+    for line in lines:
+        with suppress(ValueError):
+            author, to, text = json.loads(line)
+            texts.append((author, to, text))
+    assert len(texts) >= len(lines) - KILLS
+    return texts
 
 
 def _assert_nothing_can_be_read(texts: Texts, files: dict[str, bytes]) -> None:

@@ -170,7 +170,7 @@ def test_forged_frames_change_nothing(tmp_path: Path, kind: str) -> None:
             assert (all_that_counts(alice), all_that_counts(bob)) == before
             # A handshake that was damaged where it does not show at once is answered, no more.
             answers = [text for _, _, text in alice.room.said[said:]]
-            assert all(decode(one)[0][0] == FrameType.REPLY for one in answers)  # type: ignore[index]
+            assert {FrameType(decode(one)[0][0]).name for one in answers} <= {"REPLY"}  # type: ignore[index]
 
     run(main())
 

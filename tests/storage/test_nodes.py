@@ -83,4 +83,4 @@ def test_all_nodes_are_listed_by_their_ids(nodes: NodeStore) -> None:
     for name in ("carol", "bob", "x\udcff"):
         nodes.learn(NodeId(name), secret_tag=name.encode("utf-8", "replace"))
     assert [one.id for one in nodes.all()] == ["bob", "carol", "x\udcff"]
-    assert nodes.all()[0] == nodes.find(BOB)
+    assert nodes.all()[0] == nodes.find(NodeId("bob"))

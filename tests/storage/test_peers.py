@@ -245,3 +245,11 @@ def test_given_peers_are_checked(database: Database) -> None:
         PeerStore(database, [replace(BOB, name="\x1b")])
     with pytest.raises(PeerExistsError):
         PeerStore(database, [BOB, BOB])
+
+
+@pytest.mark.parametrize("name", ["Bob", BOB_ID, "ocft_carol", "", "\x1b", "x" * 257])
+def test_a_name_is_checked_before_it_is_needed(store: PeerStore, name: str) -> None:
+    with pytest.raises(ConfigError):
+        store.require_free(name)
+    store.require_free("dave")
+    assert store.all() == [BOB, CAROL]

@@ -115,6 +115,13 @@ class FrameSender(Machine[SenderInput, Never]):
         return stored.total() - manifest
 
     @property
+    def bytes_sent(self) -> int:
+        """Bytes of the files that have left, at least those that the receiver has."""
+        if self._window is None:
+            return self.bytes_done
+        return max(self.bytes_done, self._window.sent_to - self._manifest_size)
+
+    @property
     def offers_in_vain(self) -> int:
         """Offers since the last answer: after some, the peer may have lost its root key."""
         return self._offers_in_vain

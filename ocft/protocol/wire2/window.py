@@ -67,6 +67,11 @@ class Window:
         return bool(self._flight)
 
     @property
+    def sent_to(self) -> int:
+        """Where it is in the byte space: nothing from here on was sent."""
+        return self._next
+
+    @property
     def frames(self) -> int:
         """Frames that were sent."""
         return self._number

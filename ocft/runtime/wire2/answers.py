@@ -38,6 +38,7 @@ class _Answer:
     since: float
     replied_at: float
     session: LiveSession | None = None
+    finish: Finish | None = None
     is_ok: bool = False
     welcomed_at: float = field(default=-_ANSWER_PAUSE)
 
@@ -135,6 +136,9 @@ class Answers:
                 if answer.is_stranger and finish.proof is not None:
                     self._wrong_proofs.append(now)
                 raise
+            answer.finish = finish
+        elif finish != answer.finish:
+            return "not-proved"  # only the very same one is a repeat
         if answer.session is not None and now - answer.welcomed_at >= _ANSWER_PAUSE:
             answer.welcomed_at = now
             welcome = answer.responder.welcome(is_ok=answer.is_ok)

@@ -216,6 +216,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
             is_control=False,
             alphabet=self._dense.alphabet_of(said.number),
         )
+        self._tell_progress(self.machine.bytes_done, self.machine.bytes_sent)
         database = self._around.journal.database
         if database.is_checkpoint_due:
             await asyncio.to_thread(database.checkpoint)
@@ -245,7 +246,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         super().settle()
         done = self.machine.bytes_done
         if done != before and self.machine.state is TransferState.TRANSFERRING:
-            self._tell_progress(done)
+            self._tell_progress(done, self.machine.bytes_sent)
 
 
 class _DenseProbe:
