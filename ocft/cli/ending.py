@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from ocft.cli.invocation import Invocation
+from ocft.cli.reasons import in_words
 from ocft.cli.reporter import Reporter
 from ocft.cli.terminal import printable
 from ocft.errors import (
@@ -134,7 +135,7 @@ def _info(invocation: Invocation, transfer_id: TransferId) -> TransferInfo:
 
 
 def _error_of(info: TransferInfo) -> OcftError:
-    reason = info.error or info.state.value
+    reason = in_words(info.error or info.state.value)
     match info.state:
         case TransferState.REJECTED:
             return TransferRejectedError(f"{info.filename!r}: {reason}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from ocft.cli.bars import Bars, can_show_bars
 from ocft.cli.output import Output
+from ocft.cli.reasons import in_words
 from ocft.cli.terminal import format_size, printable
 from ocft.events import (
     ApprovalAwaited,
@@ -152,11 +153,11 @@ class Reporter:
                 words = f"{done}. SHA-256 {printable(digest)}"
             case TransferFailed(reason=reason, is_resumable=is_resumable):
                 hint = f" Go on later: ocft resume {short_id}" if is_resumable else ""
-                words = f"{file} failed: {printable(reason)}{hint}"
+                words = f"{file} failed: {printable(in_words(reason))}{hint}"
             case TransferRejected(reason=reason):
-                words = f"{file} was refused: {printable(reason)}"
+                words = f"{file} was refused: {printable(in_words(reason))}"
             case TransferCancelled(reason=reason):
-                words = f"{file} was cancelled: {printable(reason)}"
+                words = f"{file} was cancelled: {printable(in_words(reason))}"
         return words
 
 

@@ -72,7 +72,9 @@ def test_a_refusal_is_status_7(carol: Person, bob: Person, tmp_path: Path) -> No
     wait_until(bob.transfers)
     transfer_id = bob.transfers()[0].id
     bob("reject", transfer_id[:9])
-    assert finish(sender)[0] == 7
+    status, _, err = finish(sender)
+    assert status == 7
+    assert "does not want it" in err
     assert bob.received() == []
     assert listener.poll() is None
 

@@ -31,7 +31,7 @@ def identity_of(name: str) -> Identity:
     return Identity.generate()
 
 
-def peer_of(name: str, **fields: Any) -> TrustedPeer:
+def peer_of(name: str, /, **fields: Any) -> TrustedPeer:
     """Return a peer whose fingerprint is known."""
     fields.setdefault("fingerprint", identity_of(name).public.fingerprint)
     return TrustedPeer(id=name, **fields)

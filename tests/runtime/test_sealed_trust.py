@@ -226,7 +226,7 @@ def test_who_proves_our_secret_needs_no_entry_and_no_approval(tmp_path: Path) ->
 @pytest.mark.parametrize("secret", ["", "another"])
 def test_an_empty_or_wrong_secret_proves_nothing(tmp_path: Path, secret: str) -> None:
     async def main() -> None:  # K11, T-3
-        options = {"trusted_peers": [], "secret": "" if secret == "" else "secret-of-bob"}
+        options: dict[str, Any] = {"trusted_peers": [], "secret": secret and "secret-of-bob"}
         async with sealed_nodes(tmp_path, knowing(secret), options) as (alice, bob):
             transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
             await asyncio.sleep(600)

@@ -10,10 +10,17 @@ from typing import Any
 from unittest import mock
 
 from ocft.crypto import format_fingerprint, make_pairing_code
-from ocft.errors import OcftError, PeerTooOldError, TrustError, WrongStateError
+from ocft.errors import (
+    NotEnoughSpaceError,
+    OcftError,
+    PeerTooOldError,
+    TrustError,
+    WrongStateError,
+)
 from ocft.storage import TrustedPeer
 from ocft.testing import run
 from ocft.transfers import Direction, TransferState
+from ocft.wire import Message, decode
 from tests.simulation.attacker import Attacker
 from tests.simulation.disk import Killed, watched_storage
 from tests.simulation.judge import (
@@ -311,8 +318,8 @@ class _SealedSchedule:
     def _judge_honesty(self) -> None:
         """Nobody but honest people has caused anything."""
         for node in self.nodes.values():
-            # A handshake's or a pairing's task ends with what stopped it; others never fail.
-            stated = (TrustError, PeerTooOldError, WrongStateError)
+            # Tasks of handshakes, pairings and disks end with what stopped them; others never fail.
+            stated = (TrustError, PeerTooOldError, WrongStateError, NotEnoughSpaceError)
             if failures := [one for one in node.failures if not isinstance(one, stated)]:
                 raise VerdictError(f"{node.name} failed: {failures!r}")
             honest = {id_: _OTHER[node.name] for id_, _ in self.jobs}
@@ -322,9 +329,9 @@ class _SealedSchedule:
 
     def _has_fallen_back(self) -> bool:
         """Say whether 1.0 was spoken, where silence makes a sender do that (R-WIR-1)."""
-        infos = [info for node in self.nodes.values() for info in node.transfers()]
-        ids = {id_ for id_, _ in self.jobs}
-        return self.plan.may_fall_back and any(info.wire != "2" for info in infos if info.id in ids)
+        return self.plan.may_fall_back and any(
+            isinstance(one, Message) for _, _, text in self.attacker.texts for one in decode(text)
+        )
 
     def _state(self, name: str, id_: str) -> TransferState | None:
         for info in self.nodes[name].transfers():

@@ -26,7 +26,7 @@ from ocft.wire import (
 )
 
 _log = logging.getLogger(__name__)
-_OFFERS_BEFORE_HANDSHAKE: Final = 4  # R-HSK-7
+_OFFERS_BEFORE_HANDSHAKE: Final = 2  # R-HSK-7
 _MOST_PROBES: Final = 3  # of the dense alphabet
 _LONGEST_READ: Final = 256 * 1024  # bytes that are tried to be compressed into one text
 _ACK_FLAG: Final = 2  # R-FRM-4

@@ -108,7 +108,7 @@ def test_who_may_be_of_1_0_gets_three_hellos_in_fifteen_seconds(tmp_path: Path) 
 def test_who_cannot_be_of_1_0_gets_hellos_for_ever(tmp_path: Path, how: str) -> None:
     async def main() -> None:  # R-WIR-2, R-HSK-5
         peer = peer_of("bob") if how == "fingerprint" else TrustedPeer(id="bob")
-        flags = {"allows_wire_1": how != "forbidden"}
+        flags: dict[str, Any] = {"allows_wire_1": how != "forbidden"}
         with node_parts(tmp_path, peer, name="alice", **flags) as alice:
             if how == "spoke wire 2":
                 alice.trust.remember_as_wire_2(BOB)

@@ -74,7 +74,7 @@ def test_an_offer_keeps_its_time_in_all_runs(tmp_path: Path) -> None:  # R-CTL-2
             await asyncio.sleep(1)
             again = record_of(alice, record.info.id)
             assert again.offered_at == record.offered_at
-            assert again.epoch == record.epoch + 1
+            assert again.epoch > record.epoch
 
     run(main())
 

@@ -69,7 +69,7 @@ def test_a_step_is_repeated_with_the_same_bytes_until_it_is_answered(tmp_path: P
             alice.room.ear = ear
             await pair(alice, bob)
             assert at[:7] == [0, 1, 3, 7, 15, 31, 47]
-            steps = [frame for frame in alice.room.frames("bob")[:7]]
+            steps = list(alice.room.frames("bob")[:7])
             assert len(set(steps)) == 1
             answers = alice.room.frames("alice")
             assert len(set(answers)) == 2
@@ -107,10 +107,14 @@ def test_eight_pairings_at_once_are_the_most_and_a_number_is_used_once(tmp_path:
     async def main() -> None:
         async with sealed_nodes(tmp_path, NOBODY, NOBODY) as (alice, bob):
             codes = [PairingCode(number, f"{number}-zoo-zoo") for number in range(1, 10)]
-            for node, begin in (
-                (alice, lambda code: pairings_of(alice).show(code, within=100)),
-                (bob, lambda code: pairings_of(bob).type_in(code, to="nobody", within=100)),
-            ):
+
+            async def show(code: PairingCode) -> None:
+                await pairings_of(alice).show(code, within=100)
+
+            async def type_in(code: PairingCode) -> None:
+                await pairings_of(bob).type_in(code, to="nobody", within=100)
+
+            for node, begin in ((alice, show), (bob, type_in)):
                 running = [asyncio.create_task(begin(code)) for code in codes[:8]]
                 await asyncio.sleep(0.1)
                 for code in (codes[0], codes[8]):
@@ -118,7 +122,8 @@ def test_eight_pairings_at_once_are_the_most_and_a_number_is_used_once(tmp_path:
                         await begin(code)
                 results = await asyncio.gather(*running, return_exceptions=True)
                 assert {type(one) for one in results} == {PairingFailedError}, node
-                assert pairings_of(node)._shown == pairings_of(node)._typed == {}
+                assert not pairings_of(node)._shown
+                assert not pairings_of(node)._typed
 
     run(main())
 
@@ -211,7 +216,8 @@ def test_a_pairing_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
             for task in (showing, typing):
                 task.cancel()
             await asyncio.wait([showing, typing])
-            assert pairings_of(alice)._shown == pairings_of(bob)._typed == {}
+            assert not pairings_of(alice)._shown
+            assert not pairings_of(bob)._typed
 
     run(main())
 

@@ -24,9 +24,9 @@ from ocft.wire import (
     parse_frame,
     split_frame,
 )
+from tests.runtime.hostility import an_offer, befriend, identity_key, say, session_of
 from tests.runtime.pair import DATA, EPOCH, write_source
 from tests.runtime.sealed_pair import ALICE, BOB, Node, inside, pump_of, sealed_nodes
-from tests.runtime.test_hostile import an_offer, befriend, identity_key, say, session_of
 
 
 def reception_of(node: Node) -> Reception:

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_nothing_runs_after_the_end(tmp_path: Path) -> None:
 
 def test_without_wire_2_there_is_no_identity_and_no_pairing(tmp_path: Path) -> None:
     async def main() -> None:
-        options = {"wires": ("1.0",), "identity": None, "trusted_peers": []}
+        options: dict[str, Any] = {"wires": ("1.0",), "identity": None, "trusted_peers": []}
         async with sealed_nodes(tmp_path, options) as (alice, _):
             assert not (alice.home / ".ocft" / "identity").exists()
             with pytest.raises(ConfigError):
