@@ -1,6 +1,7 @@
 """A node that speaks wire 2, on a channel on which somebody listens."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cache
@@ -165,11 +166,10 @@ class SealedNode(OurNode):
             ) -> None:
                 await manager.accept_transfer(id_, only=only)
 
-            try:
-                await self.call(accept)
+            # Who is killed may have recorded the decision; if not, it is asked again.
+            with contextlib.suppress(OcftError, Killed):  # the list of files has not come yet
                 self.asked.add(info.id)
-            except (OcftError, Killed):
-                continue  # the list of files has not come yet, or it died
+                await self.call(accept)
 
     def tree(self) -> dict[str, bytes]:
         """Return what is in the download folder, by relative name."""

@@ -186,6 +186,29 @@ def test_names_that_are_wanted_are_checked_before_anything_is_decided(tmp_path: 
     run(main())
 
 
+def test_what_need_not_be_sent_is_said_together_with_the_decision(tmp_path: Path) -> None:
+    async def main() -> None:  # R-MAN-3: looking for what is here already may take long
+        async with sealed_nodes(tmp_path, None, {"auto_accept": False}) as (alice, bob):
+            folder = write_files(tmp_path, a=BIG, b=b"b")
+            transfer_id = await alice.manager.send_file("bob", folder)
+            await bob.until(lambda: "offer-received" in bob.names())
+            pump = pump_of(bob, transfer_id)
+            look = pump._not_wanted
+
+            async def look_long(*args: Any) -> Any:
+                await asyncio.sleep(5)
+                return await look(*args)
+
+            pump._not_wanted = look_long
+            await bob.manager.accept_transfer(transfer_id, only=["set/b"])
+            await alice.manager.wait(transfer_id)
+            assert bob.tree() == {"set/b": b"b"}
+            assert sum(map(len, alice.room.frames("alice"))) < 10_000
+            assert 5 < asyncio.get_running_loop().time() < 10
+
+    run(main())
+
+
 def test_what_is_wanted_survives_a_restart(tmp_path: Path) -> None:
     async def main() -> None:
         async with sealed_nodes(tmp_path, None, {"auto_accept": False}, limits=SLOW) as nodes:
