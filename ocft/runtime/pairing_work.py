@@ -62,7 +62,7 @@ class PairingWork:
             _log.info("the pairing failed: %s", error)
             self._requests.finish(request.number, error=str(error))
         else:
-            self._requests.finish(request.number, peer_id=peer.id)
+            await asyncio.to_thread(self._requests.finish_for_good, request.number, peer.id)
 
     async def _pair(self, request: PairingRequest, code: PairingCode) -> TrustedPeer:
         within = max(request.ends_at - self._pairings.wall_clock(), 0.0)

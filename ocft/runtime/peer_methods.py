@@ -1,6 +1,7 @@
 """What a TransferManager can do about peers: pair with them, approve, deny and revoke them."""
 
 import abc
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,7 +73,9 @@ class PeerMethods(abc.ABC):
             PairingFailedError: A wrong code was typed, or none in time.
         """
         self._start()
-        return await self._sealed().pairings.show(code, name=name, within=within)
+        peer = await self._sealed().pairings.show(code, name=name, within=within)
+        await asyncio.to_thread(self._journal.database.checkpoint)  # who is told relies on it
+        return peer
 
     async def pair(
         self, code: str, to: str, *, name: str | None = None, within: float = 60.0
@@ -91,7 +94,9 @@ class PeerMethods(abc.ABC):
         """
         self._start()
         parsed = parse_pairing_code(code)
-        return await self._sealed().pairings.type_in(parsed, to=to, name=name, within=within)
+        peer = await self._sealed().pairings.type_in(parsed, to=to, name=name, within=within)
+        await asyncio.to_thread(self._journal.database.checkpoint)
+        return peer
 
     def trust_requests(self) -> list[TrustRequest]:
         """Return the strangers that ask to be trusted, the oldest first."""
@@ -124,7 +129,7 @@ class PeerMethods(abc.ABC):
         request = trust.approvals.get(id_or_fingerprint, self._wall_clock())
         if not (is_fingerprint_of(request, id_or_fingerprint) or request.id == id_or_fingerprint):
             raise UnknownPeerError("Give the whole id or fingerprint.")
-        return approve(
+        peer = approve(
             request,
             peers=self.peers,
             nodes=trust.nodes,
@@ -132,6 +137,8 @@ class PeerMethods(abc.ABC):
             name=name,
             expires_at=expires_at,
         )
+        self._journal.database.checkpoint()  # a power cut must not take it back
+        return peer
 
     def deny(self, id_or_fingerprint: str) -> None:
         """Forget a stranger's request.
@@ -161,6 +168,7 @@ class PeerMethods(abc.ABC):
         trust.nodes.forget(node_id)
         if self._sealing is not None:
             self._sealing.wire.sessions.forget(node_id)
+        self._journal.database.checkpoint()  # nor bring a trust back that was ended
 
     def _identity_or_make(self) -> Identity:
         if self._identity is None:

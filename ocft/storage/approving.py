@@ -69,11 +69,12 @@ def approve(
     peer = replace(
         peer,
         name=name or peer.name,
-        address=peer.address or (request.author if request.author != request.id else None),
         fingerprint=request.fingerprint,
         expires_at=expires_at,
     )
     peers.put(peer)
+    if not peer.address and request.author != request.id:
+        nodes.learn(request.id, address=request.author)  # not a rule, as one from the owner is
     approvals.remove(request.id)
     return peer
 

@@ -413,6 +413,7 @@ def _count_again(connection: Connection, transfer_id: TransferId) -> None:
         "UPDATE transfers SET bytes_done ="
         " (SELECT coalesce(sum(end - first), 0) FROM synced WHERE transfer_id = ?1)"
         " + (SELECT coalesce(sum(end - first), 0) FROM unsynced WHERE transfer_id = ?1)"
-        " WHERE id = ?1",
-        (transfer_id,),
+        # What is completed needs its pieces no more, and is complete all the same.
+        " WHERE id = ?1 AND state != ?2",
+        (transfer_id, TransferState.COMPLETED.value),
     )

@@ -127,6 +127,11 @@ class PairingRequests:
                 (state.value, None if peer_id is None else storable(peer_id), error, number),
             )
 
+    def finish_for_good(self, number: int, peer_id: str) -> None:
+        """Record the peer, on the disk: who is told of it relies on it; call it in a thread."""
+        self.finish(number, peer_id=peer_id)
+        self._database.checkpoint()
+
     def get(self, number: int) -> PairingRequest | None:
         """Return a pairing; None if it was removed."""
         rows = self._database.query("SELECT * FROM pairings WHERE number = ?", (number,))

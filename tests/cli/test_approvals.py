@@ -77,7 +77,7 @@ def test_approving_trusts_the_fingerprint(node: Ocft, database: Database, way: l
     assert done.status == 0
     assert SHOWN in done.err
     (peer,) = peers(node)
-    assert (peer["id"], peer["name"], peer["address"]) == ("ocft_new", "new", "U123")
+    assert (peer["id"], peer["name"], peer["address"]) == ("ocft_new", "new", None)
     assert peer["fingerprint"] == SHOWN
     assert isinstance(peer["expires_at"], float)
     assert PeerStore(database).get("new").fingerprint == FINGERPRINT

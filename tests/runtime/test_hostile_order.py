@@ -1,6 +1,5 @@
 """Hostile cases R3 and X9: a chat that loses texts by a pattern, and verification in masses."""
 
-import asyncio
 import itertools
 import os
 import threading

@@ -49,9 +49,10 @@ def stores(database: Database) -> Stores:
 def test_a_stranger_becomes_a_peer_by_its_fingerprint(stores: Stores) -> None:
     peer = stores.approve(name="friend", expires_at=9.0)
     assert peer == stores.peers.get("friend")
-    assert peer == TrustedPeer(
-        id="bob", name="friend", address="U1", fingerprint=FINGERPRINT, expires_at=9.0
-    )
+    assert peer == TrustedPeer(id="bob", name="friend", fingerprint=FINGERPRINT, expires_at=9.0)
+    known = stores.nodes.find(BOB)
+    assert known is not None
+    assert known.address == "U1"  # learnt, and no rule of the owner's
     assert stores.approvals.list(1.0) == []
 
 

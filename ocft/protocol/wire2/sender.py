@@ -425,7 +425,7 @@ class FrameSender(Machine[SenderInput, Never]):
         if window.has_flight or self.state is TransferState.COMPLETING or self.is_decided:
             self._wake_at = now + self._probe_wait(window)
         elif self._probes_in_vain:  # it has not said that it is undecided: it may be gone
-            wait = window.timer.timeout * 2.0**self._probes_in_vain
+            wait = window.timer.timeout * 2.0 ** min(self._probes_in_vain, _MOST_DOUBLINGS)
             self._wake_at = now + min(wait, _LONGEST_PROBE_WAIT)
         else:
             self._wake_at = now + _ASK_WHETHER_DECIDED

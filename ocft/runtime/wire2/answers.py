@@ -116,7 +116,7 @@ class Answers:
         self._send(author, responder.reply)
         return None
 
-    def take_finish(self, finish: Finish) -> str | None:
+    def take_finish(self, author: str, finish: Finish) -> str | None:
         """Take in the end of a handshake; return why it was ignored, or None.
 
         Raises:
@@ -130,6 +130,8 @@ class Answers:
         if answer.session is None:
             if answer.is_stranger and finish.proof is not None and self._is_guessed_at(now):
                 return "busy"
+            # Whose HELLO was first may have been somebody who repeated it.
+            answer.author = author
             try:
                 self._establish(answer, finish)
             except UnsealError:

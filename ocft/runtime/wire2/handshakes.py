@@ -116,7 +116,7 @@ class Handshakes:
         if message.sender == self._node_id:
             return "echo"
         sender = message.sender
-        if author != self._trust.address_of(sender) and not self._trust.is_unknown(sender):
+        if not self._trust.may_write_from(sender, author):
             return "wrong-author"  # R-HSK-0
         try:
             return self._take_in(author, message)
@@ -132,7 +132,7 @@ class Handshakes:
             case Hello():
                 return self._answers.take_hello(author, message)
             case Finish():
-                return self._answers.take_finish(message)
+                return self._answers.take_finish(author, message)
             case Reply():
                 attempt = self._attempts.get(message.sender)
                 if attempt is None:

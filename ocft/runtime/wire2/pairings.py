@@ -156,8 +156,7 @@ class Pairings:
         """Take in a step; return why it was ignored, or None."""
         if message.sender == self._node_id:
             return "echo"
-        is_known = self._trust.peers.find(message.sender) is not None
-        if is_known and author != self._trust.address_of(message.sender):
+        if not self._trust.may_write_from(message.sender, author):
             return "wrong-author"  # who knows a code is a peer, but not in another one's place
         if not self._trust.allows_wire_2:
             return "not-allowed"
@@ -177,11 +176,6 @@ class Pairings:
         shown = self._shown.get(message.n)
         if shown is None:
             return "unknown-handshake"
-        if shown.author is not None and shown.author != author:
-            if not shown.is_warned:
-                shown.is_warned = True
-                _log.warning("somebody else, %r, tried the pairing code too", author)
-            return "wrong-author"
         try:
             answer = shown.prover.take(message)
         except PairingFailedError as error:
@@ -189,6 +183,9 @@ class Pairings:
                 shown.done.set_exception(error)
             return "not-proved"
         if answer is None:
+            if message.step == 1 and not shown.is_warned:
+                shown.is_warned = True
+                _log.warning("somebody else, %r, tried the pairing code too", author)
             return "unexpected"
         shown.author = author
         self._send(author, answer)
@@ -234,7 +231,6 @@ class Pairings:
         peer = replace(
             before or TrustedPeer(id=paired.peer_id),  # what it may do stays as it is
             name=None,
-            address=author if author is not None and author != paired.peer_id else None,
             expires_at=None,
             fingerprint=paired.identity.fingerprint,
         )
@@ -251,7 +247,7 @@ class Pairings:
                 continue  # another one is called like that
             peer = named
             break
-        self._trust.pin(paired.peer_id, paired.identity, None)
+        self._trust.pin(paired.peer_id, paired.identity, None, address=author)
         self._trust.approvals.remove(paired.peer_id)
         self._tell(
             PeerPaired(

@@ -268,6 +268,9 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
 
     # Carrying out
 
+    def _wake_up_at(self) -> float | None:
+        return self.machine.gives_up_at if self._is_choosing else super()._wake_up_at()
+
     def _next_said(self, now: float) -> Say | None:
         if self._is_choosing and not self.machine.state.is_final:
             return None  # "decided" leaves together with what is not wanted, so that it is not sent
@@ -438,9 +441,10 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self._jobs.discard(task)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s: a job failed", self.id, exc_info=error)
-            if isinstance(error, OcftError):
+            if isinstance(error, OcftError):  # a full disk, for one
                 self.fail(error, is_resumable=True)
+            else:
+                _log.error("%s: a job failed", self.id, exc_info=error)
 
     def _note_done_sent(self) -> None:
         if self.record.owes_final_ack:

@@ -142,7 +142,8 @@ class Reception:
         pump = self._wire.tags.find(frame.tag)
         if pump is None:
             return Ignored("unknown-transfer", NodeId(author))
-        if author != pump.address:
+        peer_id = pump.record.info.peer_id
+        if author != pump.address and not self._wire.trust.may_write_from(peer_id, author):
             return Ignored("wrong-author", NodeId(author))  # T-1
         pump.take_frame(frame)
         self._let_speak(pump)
@@ -157,12 +158,13 @@ class Reception:
         if self._wire.handshakes.take_control(author, frame):
             return None
         opened = self._wire.sessions.open(
-            frame, lambda peer_id: self._wire.trust.address_of(peer_id) == author
+            frame, lambda peer_id: self._wire.trust.may_write_from(peer_id, author)
         )
         if opened is None:
             return Ignored("replay", NodeId(author))
         session, message = opened
         self._note_seen(session.peer_id)
+        self._wire.trust.note_address(session.peer_id, author)
         if isinstance(message, Welcome):
             return None  # a repeat
         return await self._take_control(session, message)

@@ -68,14 +68,33 @@ class Trust:
     def address_of(self, peer_id: NodeId) -> str:
         """Return what the channel calls a peer."""
         peer = self.peers.find(peer_id)
-        if peer is not None:
-            return peer.address or peer_id
+        if peer is not None and peer.address:
+            return peer.address
         node = self.nodes.find(peer_id)
         return node.address if node is not None and node.address else peer_id
 
-    def is_unknown(self, peer_id: NodeId) -> bool:
-        """Say whether nothing ties a node to an account yet: it may write from any."""
-        return self.peers.find(peer_id) is None and self.fingerprint_of(peer_id) is None
+    def may_write_from(self, peer_id: NodeId, author: str) -> bool:
+        """Say whether an account may speak for a node (R-HSK-0).
+
+        An address that the owner gave is a rule, and so is a peer's id. One that was learnt is not:
+        somebody in the room may have repeated a stranger's frame before it came, and what is sealed
+        proves by itself who made it.
+        """
+        peer, node = self.peers.find(peer_id), self.nodes.find(peer_id)
+        if peer is not None and peer.address:
+            return author == peer.address
+        is_learnt = node is not None and node.address is not None
+        is_unknown = peer is None and self.fingerprint_of(peer_id) is None
+        return is_learnt or is_unknown or author == peer_id
+
+    def note_address(self, peer_id: NodeId, author: str) -> None:
+        """Learn the account of a node that has just proved who it is, where it is not its id."""
+        peer, node = self.peers.find(peer_id), self.nodes.find(peer_id)
+        if peer is not None and peer.address:
+            return
+        known = node.address if node is not None else None
+        if author != (known or peer_id):
+            self.nodes.learn(peer_id, address=author)
 
     def may_use_wire_1(self, peer_id: NodeId) -> bool:
         """Say whether 1.0 may be spoken with a node: never with one that has a fingerprint."""
@@ -114,7 +133,7 @@ class Trust:
         Args:
             peer_id: The node.
             identity: What it proved to be.
-            address: The account that it wrote from, if that was not known.
+            address: The account that it wrote from; None: that is not known.
             proved_secret: Our secret that it proved to know; None: none.
         """
         now = self.wall_clock()
@@ -127,7 +146,7 @@ class Trust:
             last_seen=now,
         )
         if address is not None:
-            self.nodes.learn(peer_id, address=address)
+            self.note_address(peer_id, address)
         if proved_secret is not None:
             self.nodes.learn(peer_id, secret_tag=secret_tag(proved_secret))
 

@@ -76,7 +76,7 @@ def shake(
     """Do a whole handshake; return what it was answered with."""
     if answers.take_hello(author, hello_of(initiator)) is not None:
         return []
-    answers.take_finish(finish_of(initiator, parts.taken()[0]))
+    answers.take_finish(author, finish_of(initiator, parts.taken()[0]))
     return [welcome_of(initiator, frame) for frame in parts.taken()]
 
 
@@ -108,10 +108,10 @@ def test_repeats_get_the_same_reply_and_a_welcome_once_a_second(tmp_path: Path) 
         assert parts.taken() == [reply]
         finish = finish_of(initiator, reply)
         for _ in range(5):
-            assert answers.take_finish(finish) is None
+            assert answers.take_finish("alice", finish) is None
         (welcome,) = parts.taken()
         parts.clock.advance(1)
-        assert answers.take_finish(finish) is None
+        assert answers.take_finish("alice", finish) is None
         (again,) = parts.taken()
         assert again != welcome  # R-CTL-6: sealed anew
         assert welcome_of(initiator, again) == welcome_of(initiator, welcome)
@@ -181,9 +181,9 @@ def test_a_finish_for_nothing_is_ignored(tmp_path: Path) -> None:
         answers.take_hello("alice", hello_of(initiator))
         finish = finish_of(initiator, parts.taken()[0])
         other = finish.model_copy(update={"reply": bytes(32)})
-        assert answers.take_finish(other) == "unknown-handshake"
+        assert answers.take_finish("alice", other) == "unknown-handshake"
         parts.clock.advance(120)  # and after two minutes all are (R-HSK-5)
-        assert answers.take_finish(finish) == "unknown-handshake"
+        assert answers.take_finish("alice", finish) == "unknown-handshake"
 
 
 @pytest.mark.parametrize("field", ["sig", "mac", "ct"])
@@ -196,9 +196,9 @@ def test_a_finish_that_is_not_right_gets_silence_and_the_right_one_still_counts(
         finish = finish_of(initiator, parts.taken()[0])
         changed = bytes(len(getattr(finish, field)))
         with pytest.raises(UnsealError):
-            answers.take_finish(finish.model_copy(update={field: changed}))
+            answers.take_finish("alice", finish.model_copy(update={field: changed}))
         assert parts.taken() == []
-        assert answers.take_finish(finish) is None
+        assert answers.take_finish("alice", finish) is None
         assert len(parts.taken()) == 1
 
 
@@ -209,8 +209,8 @@ def test_an_author_has_one_handshake_the_newest(tmp_path: Path) -> None:
         answers.take_hello("alice", hello_of(first))
         answers.take_hello("alice", hello_of(second))
         replies = parts.taken()
-        assert answers.take_finish(finish_of(first, replies[0])) == "unknown-handshake"
-        assert answers.take_finish(finish_of(second, replies[1])) is None
+        assert answers.take_finish("alice", finish_of(first, replies[0])) == "unknown-handshake"
+        assert answers.take_finish("alice", finish_of(second, replies[1])) is None
 
 
 def test_strangers_hold_half_of_the_handshakes_and_peers_push_them_out(tmp_path: Path) -> None:

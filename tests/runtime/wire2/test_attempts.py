@@ -51,7 +51,7 @@ class Side:
         if frame[0] == FrameType.HELLO:
             self.answers.take_hello("alice", parsed)
         else:
-            self.answers.take_finish(parsed)
+            self.answers.take_finish("alice", parsed)
         for answer in self.bob.taken():
             if answer[0] not in self.drops:
                 self._deliver(answer)

@@ -183,6 +183,18 @@ def test_many_frames_that_were_made_before_shorten_the_next_ones_once() -> None:
     run(main())
 
 
+def test_a_longer_frame_that_was_made_before_makes_nothing_longer_again() -> None:
+    async def main() -> None:
+        post, _ = make_post(ChannelLimits(max_text=4096), most=1000)
+        room = post.data_room(Alphabet.BASE64URL)
+        for size in (room // 2, room):
+            with pytest.raises(MessageTooLongError):
+                await post.send("bob", data_frame(size), is_control=False)
+        assert post.data_room(Alphabet.BASE64URL) < room // 2
+
+    run(main())
+
+
 def test_what_can_never_be_carried_is_told_and_not_tried_for_ever() -> None:
     async def main() -> None:
         post, channel = make_post(ChannelLimits(max_text=4096), most=50)

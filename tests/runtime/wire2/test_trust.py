@@ -114,9 +114,26 @@ def test_a_peer_is_written_to_at_its_address(tmp_path: Path) -> None:
         carol = NodeId("carol")
         parts.trust.pin(carol, identity_of("carol").public, None, address="account 8")
         assert parts.trust.address_of(carol) == "account 8"
-        assert parts.trust.is_unknown(NodeId("dave"))
-        assert not parts.trust.is_unknown(carol)
-        assert not parts.trust.is_unknown(ALICE)
+        parts.trust.note_address(carol, "account 9")
+        assert parts.trust.address_of(carol) == "account 9"
+        parts.trust.note_address(ALICE, "account 9")
+        assert parts.trust.address_of(ALICE) == "account 7"
+
+
+def test_an_address_that_the_owner_gave_is_a_rule_and_one_that_was_learnt_is_not(
+    tmp_path: Path,
+) -> None:  # R-HSK-0
+    given = TrustedPeer(id="alice", address="account 7")
+    with node_parts(tmp_path, given, TrustedPeer(id="bob")) as parts:
+        may = parts.trust.may_write_from
+        assert (may(ALICE, "account 7"), may(ALICE, "alice")) == (True, False)
+        assert (may(NodeId("bob"), "bob"), may(NodeId("bob"), "mallory")) == (True, False)
+        assert may(NodeId("dave"), "anybody")
+        parts.trust.pin(NodeId("carol"), identity_of("carol").public, None, address="account 8")
+        assert may(NodeId("carol"), "account 8")
+        assert may(NodeId("carol"), "another account")
+        parts.trust.pin(NodeId("erin"), identity_of("erin").public, None, address="erin")
+        assert not may(NodeId("erin"), "another account")
 
 
 def test_a_secret_is_not_in_what_stands_for_it(tmp_path: Path) -> None:  # K13
