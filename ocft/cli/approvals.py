@@ -96,6 +96,7 @@ def approve(
         name=name,
         expires_at=expires_at,
     )
+    invocation.journal.database.checkpoint()  # what is said is so after a power cut, too
     invocation.output.result("approve", peer=peer_fields(peer))
     invocation.output.say(f"{called(peer)} is trusted {trust_of(peer)}.")
     invocation.output.say(f"Its fingerprint: {fingerprint}")

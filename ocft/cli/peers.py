@@ -225,6 +225,7 @@ def _revoke(context: typer.Context, command: str, peer: str) -> None:
     else:
         invocation.forget_keys(node.id)
         fields, who = _node_fields(node), printable(node.id)
+    invocation.journal.database.checkpoint()  # what is said is so after a power cut, too
     output.result(command, peer=fields)
     output.say(f"{who} is no longer trusted.")
     if node is not None and node.secret_tag is not None:

@@ -138,6 +138,15 @@ def test_a_stranger_is_told_that_it_is_pending_and_nothing_is_kept_but_its_reque
         assert len(parts.events) == 2
 
 
+def test_a_request_ends_when_the_stranger_is_one_no_longer(tmp_path: Path) -> None:
+    with node_parts(tmp_path, secrets=lambda _: ("s",)) as parts:
+        answers = make_answers(parts)
+        shake(parts, answers, an_initiator())
+        assert len(parts.trust.approvals.list(EPOCH)) == 1
+        shake(parts, answers, an_initiator(secret="s"))
+        assert parts.trust.approvals.list(EPOCH) == []
+
+
 @pytest.mark.parametrize(
     ("secret", "is_ok"), [("current", True), ("former", True), ("older", False), ("", False)]
 )

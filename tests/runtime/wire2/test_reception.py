@@ -169,6 +169,27 @@ def test_an_old_again_does_not_make_a_failed_transfer_go_on(tmp_path: Path) -> N
     run(main())
 
 
+def test_an_old_offer_does_not_make_a_failed_transfer_go_on(tmp_path: Path) -> None:  # R11
+    async def main() -> None:
+        async with sealed_nodes(tmp_path) as (alice, bob):
+            await befriend(alice, bob, tmp_path)
+            offer = an_offer(ephemeral=identity_key(), size=10_000)
+            await say(alice, BOB, offer)
+            stop = TransferStop(
+                transfer_id=offer.transfer_id, epoch=1, code="X", is_recoverable=True
+            )
+            await say(alice, BOB, stop)
+            assert bob.info(offer.transfer_id).is_resumable
+            await bob.restart()  # which forgets what it has heard
+            for _ in range(2):
+                await say(alice, BOB, offer)
+                assert bob.state(offer.transfer_id) is TransferState.FAILED
+            await say(alice, BOB, offer.model_copy(update={"epoch": 2}))
+            assert bob.state(offer.transfer_id) is not TransferState.FAILED
+
+    run(main())
+
+
 def test_a_frame_without_a_type_is_malformed(tmp_path: Path) -> None:
     async def main() -> None:
         from ocft.errors import MalformedMessageError
