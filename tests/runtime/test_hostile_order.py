@@ -53,7 +53,7 @@ def test_no_more_files_are_verified_at_once_than_there_are_threads(  # X9
     monkeypatch.setattr(ArrivingSet, "publish", counted)
 
     async def main() -> None:
-        async with sealed_nodes(tmp_path) as (alice, bob):
+        async with sealed_nodes(tmp_path) as (alice, _):
             sources = tmp_path / "many"
             sources.mkdir()
             paths = [sources / f"f{number}" for number in range(40)]

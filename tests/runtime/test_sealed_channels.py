@@ -71,6 +71,25 @@ def test_a_channel_that_carries_next_to_nothing_is_told_at_once(tmp_path: Path) 
     run(main())
 
 
+def test_the_peer_is_told_of_an_end_that_leaves_no_room_for_data(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = ChannelLimits(max_text=100_000, texts_per_second=10)
+        async with sealed_nodes(tmp_path, limits=limits) as (alice, bob):
+            source = write_source(tmp_path, random.Random(0).randbytes(2_000_000))
+            transfer_id = await alice.manager.send_file("bob", source)
+            await bob.until(lambda: bob.state(transfer_id) and bob.info(transfer_id).bytes_done)
+            post = inside(alice).post
+            post._max_text = 60  # not a byte of data, but control messages in pieces
+            post._capacities.clear()
+            info = await alice.end_of(transfer_id)
+            assert info.error_code == "MESSAGE_TOO_LONG"
+            received = await bob.end_of(transfer_id)
+            assert "MESSAGE_TOO_LONG" in (received.error or "")
+            assert asyncio.get_running_loop().time() < 30
+
+    run(main())
+
+
 def test_a_channel_that_hangs_does_not_outlast_the_patience(tmp_path: Path) -> None:
     async def main() -> None:
         options = {"patience": Patience(decision=10, idle=10)}

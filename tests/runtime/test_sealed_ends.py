@@ -10,6 +10,7 @@ import pytest
 from ocft import ChannelLimits, OcftError, Patience, TransferState
 from ocft.errors import (
     JournalError,
+    NotEnoughSpaceError,
     SourceChangedError,
     TransferCancelledError,
     TransferRejectedError,
@@ -313,6 +314,29 @@ def test_a_full_disk_fails_so_that_it_can_be_resumed(tmp_path: Path) -> None:
             assert bob.tree() == {"report.bin": BIG}
             await bob.stop()
         await alice.stop()
+
+    run(main())
+
+
+def test_a_disk_that_is_still_full_does_not_spoil_what_can_go_on_later(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = ChannelLimits(max_text=100_000, texts_per_second=10)
+        async with sealed_nodes(tmp_path, limits=limits) as (alice, bob):
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, BIG))
+            await bob.until(lambda: bob.state(transfer_id) and bob.info(transfer_id).bytes_done)
+            pump_of(bob, transfer_id).fail(NotEnoughSpaceError("full"), is_resumable=True)
+            await alice.end_of(transfer_id)
+            await asyncio.sleep(1)
+            with mock.patch("ocft.runtime.admission.free_space", return_value=1 << 20):
+                await alice.manager.resume_transfer(transfer_id)
+                info = await alice.end_of(transfer_id)
+            assert (info.state, info.is_resumable) == (TransferState.FAILED, True)
+            assert "NOT_ENOUGH_SPACE" in (info.error or "")
+            assert bob.info(transfer_id).is_resumable
+            await asyncio.sleep(1)
+            await alice.manager.resume_transfer(transfer_id)
+            await alice.manager.wait(transfer_id)
+            assert bob.tree() == {"report.bin": BIG}
 
     run(main())
 

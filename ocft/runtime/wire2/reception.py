@@ -304,7 +304,7 @@ class Reception:
                 # What the peer may, or the disk can, may have changed.
                 decision = self.decide(info.peer_id, info.size, again=info)
                 if decision.verdict in (Verdict.REFUSE, Verdict.IGNORE):
-                    self._refuse(session, message, decision)
+                    self._refuse(session, message, decision, is_recoverable=True)
                     return None
             await self._resume(record)
             pump = self._fleet.get(info.id)
@@ -321,18 +321,35 @@ class Reception:
             self._fleet.launch(ended)
         return None
 
-    def _refuse(self, session: LiveSession, offer: TransferOffer, decision: Decision) -> None:
-        """Answer an offer with a reject, without a transfer."""
+    def _refuse(
+        self,
+        session: LiveSession,
+        offer: TransferOffer,
+        decision: Decision,
+        *,
+        is_recoverable: bool = False,
+    ) -> None:
+        """Answer an offer, without a transfer.
+
+        Args:
+            session: The root key to answer with.
+            offer: What is not taken.
+            decision: Why.
+            is_recoverable: Whether it is one that goes on: it can later, from what is stored.
+        """
         if len(self._refusals) >= _MOST_REFUSALS:
             return
         _log.info("%s: refused: %s", offer.transfer_id, decision.reason)
-        frame = session.seal(
-            TransferReject(
-                transfer_id=offer.transfer_id,
-                epoch=offer.epoch,
-                code=decision.code or "TRANSFER_REJECTED",
+        transfer_id, epoch = offer.transfer_id, offer.epoch
+        code = decision.code or "TRANSFER_REJECTED"
+        answer: TransferReject | TransferStop
+        if is_recoverable:
+            answer = TransferStop(
+                transfer_id=transfer_id, epoch=epoch, code=code, is_recoverable=True
             )
-        )
+        else:
+            answer = TransferReject(transfer_id=transfer_id, epoch=epoch, code=code)
+        frame = session.seal(answer)
         address = self._wire.trust.address_of(session.peer_id)
         task = asyncio.get_running_loop().create_task(self._send_refusal(address, frame))
         self._refusals.add(task)
