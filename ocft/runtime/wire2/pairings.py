@@ -234,8 +234,8 @@ class Pairings:
             expires_at=None,
             fingerprint=paired.identity.fingerprint,
         )
-        if self._trust.fingerprint_of(paired.peer_id) != paired.identity.fingerprint:
-            self._sessions.forget(paired.peer_id)  # R-HSK-4: they are another identity's
+        # R-HSK-4: they may be another identity's, and the peer forgets them, too.
+        self._sessions.forget(paired.peer_id)
         own_names = [before.name if before is not None else None, _presentable(paired.name)]
         for wanted in [name] if name is not None else [*filter(None, own_names), None]:
             try:

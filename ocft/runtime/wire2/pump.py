@@ -112,12 +112,14 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         self._wire = wire
         self._manifest_digest = manifest_digest
         self._epoch: Epoch | None = None
+        self._session: LiveSession | None = None  # that the peer used last
         self._said: Say | None = None  # what leaves next
         self._waits_for_session = False
 
     def receive(self, message: Control, session: LiveSession) -> None:
         """Take in a control message from the transfer's peer, and what it was sealed with."""
         now = self.last_heard = self._around.clock()
+        self._session = session
         try:
             self._take_control(message, session, now)
         except (UnexpectedMessageError, UnsealError) as error:
@@ -258,7 +260,9 @@ class FramePump(Pump[FrameMachineT, OutputT]):
 
     async def _send_control(self, message: Control, session: LiveSession | None = None) -> None:
         """Seal and send; without a root key nobody could hear it, and it is left unsaid."""
-        session = session or self._wire.sessions.newest(self.record.info.peer_id)
+        newest = self._wire.sessions.newest(self.record.info.peer_id)
+        # Who has just lost its trust is told so under the key that was good until then.
+        session = session or newest or self._session
         if session is None:
             _log.debug("%s: nothing to seal %s with", self.id, type(message).__name__)
             return
