@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _SILENCE: Final = 10.0  # seconds
 _NO_ANSWER: Final = (
-    "No answer yet: nobody listens there, or the owner has to accept the files first, or to "
-    "approve this node. Waiting; Ctrl-C keeps it for later."
+    "No answer yet: nobody listens there, the owner has to accept the files or approve this node "
+    "first, or the secret that you have is an old one. Waiting; Ctrl-C keeps it for later."
 )
 
 

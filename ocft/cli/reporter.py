@@ -142,6 +142,8 @@ class Reporter:
         match event:
             case OfferSent():
                 words = f"Offered {file} to {peer}: {short_id}"
+                if info.wire == "1.0":
+                    words += ". It travels readable: the peer speaks only wire 1.0."
             case OfferReceived(is_automatic=False):
                 words = f"{peer} offers {file}. Take it: ocft accept {short_id}"
             case TransferAccepted():
