@@ -23,9 +23,7 @@ _GRACE: Final = 5.0  # seconds for whoever carries it out to say how it ended
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("pair", epilog="Example: ocft pair here, then there: ocft pair 7-cross-zebra")(
-        pair
-    )
+    app.command("pair", epilog="Example: ocft pair here, then there: ocft pair 7-cross-zebra")(pair)
 
 
 def pair(
