@@ -362,7 +362,8 @@ class FrameSender(Machine[SenderInput, Never]):
             return  # nobody can have heard of this epoch yet
         self._owes_offer = False
         self._window = Window(self._size, accept.limit, accept.ranges)
-        self._sign_of_life(now)
+        if self._epochs_in_vain <= 1:  # answers without an ack of what was sent lead nowhere
+            self._sign_of_life(now)
         if accept.is_decided:
             self._decide(now)
         else:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ocft.channels import TokenBucket
 from ocft.crypto import Identity, format_fingerprint, transcript
-from ocft.errors import UnsealError
+from ocft.errors import FingerprintChangedError, UnsealError
 from ocft.events import Event, TrustRequested
 from ocft.ids import NodeId, TransferId
 from ocft.protocol import Responder
@@ -154,7 +154,10 @@ class Answers:
         if answer.is_stranger and finish.proof is not None and established.proved_secret is None:
             self._wrong_proofs.append(self._clock())
         identity = established.identity
-        is_known = trust.fingerprint_of(peer_id) == identity.fingerprint
+        known = trust.fingerprint_of(peer_id)
+        if known not in {None, identity.fingerprint}:  # it was learnt since the HELLO came
+            raise FingerprintChangedError(f"{peer_id} has another identity than before.")
+        is_known = known is not None
         peer = trust.peers.find(peer_id)
         has_expired = peer is not None and peer.is_expired(trust.wall_clock())
         has_proved = established.proved_secret is not None and not has_expired

@@ -116,7 +116,9 @@ class Handshakes:
         if message.sender == self._node_id:
             return "echo"
         sender = message.sender
-        if not self._trust.may_write_from(sender, author):
+        # What we send to an id goes to the account of that name, not to whoever claims the id.
+        is_claimed = sender in self._attempts and author != self._trust.address_of(sender)
+        if is_claimed or not self._trust.may_write_from(sender, author):
             return "wrong-author"  # R-HSK-0
         try:
             return self._take_in(author, message)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ocft.errors import SourceNotFoundError, error_for
+from ocft.errors import SourceNotFoundError, StorageError, error_for
 from ocft.ids import NodeId
 from ocft.protocol import FrameReceiver, FrameSender, Patience
 from ocft.ranges import RangeSet
@@ -106,7 +106,10 @@ class FrameLauncher:
             return self._send_pump(record, None, None, TransferState.PENDING)
         info = replace(record.info, state=TransferState.TRANSFERRING)
         record = replace(record, info=info)
-        arriving = self._open(record)
+        try:
+            arriving = self._open(record)
+        except StorageError:  # to stop it takes no part file
+            return self._receive_pump(record, None, RangeSet(), is_automatic=False)
         return self._receive_pump(record, arriving, arriving.stored, is_automatic=False)
 
     def _send_pump(

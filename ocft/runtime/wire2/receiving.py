@@ -189,6 +189,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         try:
             if self.machine.state.is_final and not self.machine.is_resumable:
                 await asyncio.to_thread(arriving.discard)
+                # To forget the pieces is to count them from 0 again, but they came (R-LIM-1).
+                self._around.journal.save(self.record)
             elif ranges := arriving.take_unsynced():
                 await asyncio.to_thread(arriving.sync, ranges, self._around.wall_clock())
         except StorageError as error:

@@ -72,6 +72,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._dense = _DenseProbe(wire, record.info.peer_id, record.channel)
         self.falls_back = False
         """Whether it ended because the peer speaks 1.0 only: it is to go on in that."""
+        self._acks_heard = 0  # in the current epoch
         self._body: bytes | None = None  # of the data frame that leaves next
 
     def start(self, *, is_resumed: bool) -> None:
@@ -110,6 +111,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
     def _take_body(self, number: int, body: bytes, now: float) -> None:
         ack = unpack_ack(body)
         self.machine.receive_ack(number, ack, now)
+        self._acks_heard += 1
         self._dense.learn(ack.heard, ack.ranges, self._around.wall_clock())
 
     def _save_progress(self, now: float) -> None:
@@ -179,6 +181,9 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         if self.machine.state.is_final or epoch != self.machine.epoch:
             return
         if self._offer is None or self._offer.epoch != epoch:
+            if self._epoch is not None and self._acks_heard == 0:
+                self._dense.doubt(self._around.wall_clock())
+            self._acks_heard = 0
             self._drop_epoch()
             self._accepted = None
             self._ephemeral = EphemeralKey.generate()
@@ -272,6 +277,12 @@ class _DenseProbe:
     def is_awaited(self) -> bool:
         """Whether a probe is under way: its answer is worth more than texts that hold little."""
         return self._works is None and self._number is not None
+
+    def doubt(self, at: float) -> None:
+        """Note that an epoch got no ack: what worked once may not any more."""
+        if self._works:
+            self._works = False
+            self._nodes.save_dense(self._peer_id, self._channel, works=False, at=at)
 
     def alphabet(self) -> Alphabet:
         """Return what the next data frame is written in."""
