@@ -22,6 +22,7 @@ from ocft.cli import (
 )
 from ocft.cli.invocation import Invocation
 from ocft.cli.output import Output, ReaderGoneError, prepare_streams
+from ocft.cli.panels import write_panels
 from ocft.errors import OcftError
 
 _USAGE: Final = 1
@@ -33,7 +34,11 @@ _UsageError: Final = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
 
 class _Group(TyperGroup):
-    """The commands; the options of all of them may also stand behind one."""
+    """The commands, in panels; the options of all of them may also stand behind one."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as typer calls it
+        """Write the list of `--help`."""
+        write_panels(dict(self.commands), formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move the global options to where the parser expects them; what follows `--` stays."""
@@ -81,11 +86,14 @@ for topic in _TOPICS:
     topic.add_to(app)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+def _print_version(context: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
     if wanted:
         from importlib.metadata import version
 
-        Output().data(f"ocft {version('ocft')}")
+        # The parser has not come to --json yet where that stands behind.
+        output = context.obj if isinstance(context.obj, Output) else Output()
+        output.result("version", version=version("ocft"))
+        output.data(f"ocft {version('ocft')}")
         raise typer.Exit
 
 
@@ -139,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str], output: Output, *, is_verbose: bool) -> int:
     try:
         command = typer.main.get_command(app)
-        status = command.main(arguments, prog_name="ocft", standalone_mode=False)
+        status = command.main(arguments, prog_name="ocft", standalone_mode=False, obj=output)
     except ReaderGoneError:
         raise
     except _UsageError as error:

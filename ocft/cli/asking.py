@@ -17,8 +17,30 @@ the parser's own complaints would repeat it."""
 _MAX_LENGTH = 16 * 1024  # characters
 
 
+def given_or_none(argument: str | None, *, what: str, variable: str) -> str | None:
+    """Return a secret text, or None where neither arguments nor environment have one.
+
+    Args:
+        argument: What the command line says; "-" is the first line of stdin, which a terminal
+            does not show.
+        what: What it is, for the prompt.
+        variable: The environment variable that may hold it.
+
+    Raises:
+        typer.BadParameter: What is named holds none.
+    """
+    if argument == "-":
+        typed = _prompt(what) if _is_terminal() else _first_line()
+        return _given(typed, f"stdin holds no {what}.")
+    if argument is not None:
+        return _given(argument, f"The {what} is empty.")
+    if value := os.environ.get(variable):
+        return _given(value, f"{variable} holds no {what}.")
+    return None
+
+
 def ask_for(argument: str | None, *, what: str, variable: str) -> str:
-    """Return a secret text.
+    """Return a secret text, if need be from whoever sits there.
 
     Args:
         argument: What the command line says; "-" is the first line of stdin.
@@ -28,16 +50,11 @@ def ask_for(argument: str | None, *, what: str, variable: str) -> str:
     Raises:
         typer.BadParameter: It is nowhere, and there is nobody to ask.
     """
-    if argument == "-":
-        return _given(_first_line(), f"stdin holds no {what}.")
-    if argument is not None:
-        return _given(argument, f"The {what} is empty.")
-    if value := os.environ.get(variable):
-        return _given(value, f"{variable} holds no {what}.")
-    if sys.stdin is not None and sys.stdin.isatty():
-        from getpass import getpass
-
-        return _given(getpass(f"{what}: "), f"The {what} is empty.")
+    given = given_or_none(argument, what=what, variable=variable)
+    if given is not None:
+        return given
+    if _is_terminal():
+        return _given(_prompt(what), f"The {what} is empty.")
     raise typer.BadParameter(f"Give the {what} on stdin (-), in {variable}, or as an argument.")
 
 
@@ -49,6 +66,16 @@ def refuse_extra(context: typer.Context) -> None:
     """
     if context.args:
         raise typer.BadParameter("Too many arguments, or an option that is not known.")
+
+
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _prompt(what: str) -> str:
+    from getpass import getpass
+
+    return getpass(f"{what}: ")
 
 
 def _first_line() -> str:

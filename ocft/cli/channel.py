@@ -55,7 +55,7 @@ def open_sharing(
                 secret_ttl=None if ttl_hours is None else timedelta(hours=ttl_hours),
                 auto_accept=auto_accept or config.auto_accept,
                 trusted_peers=invocation.peers,
-                max_file_size=config.max_file_size,
+                max_file_size=invocation.max_file_size_now,
                 state_dir=home.state_dir,
                 shares_journal=True,
                 sends_only=sends_only,

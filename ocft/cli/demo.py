@@ -33,7 +33,9 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     context: typer.Context,
-    file: Annotated[str | None, typer.Argument(help="What to send; left out: a sample.")] = None,
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="What to send; left out: a sample.")
+    ] = None,
 ) -> None:
     """Send a file between two nodes on this machine.
 

@@ -66,7 +66,8 @@ def doctor(
     context: typer.Context,
     *,
     channel: Annotated[
-        str | None, typer.Option("--channel", "--via", metavar="NAME", help="Which one to check.")
+        str | None,
+        typer.Option("--channel", "--via", metavar="NAME", help="Not the one in the settings."),
     ] = None,
 ) -> None:
     """Check this installation and this node.
@@ -86,8 +87,13 @@ def doctor(
         "downloads": lambda: _downloads(invocation),
     }
     first: OcftError | None = None
+    told: set[str] = set()
     for name, check in checks.items():
         for finding in _findings(check):
+            if finding.words in told:
+                continue  # one missing thing fails many checks
+            if finding.error is not None:
+                told.add(finding.words)
             invocation.output.note(
                 event="check", name=name, level=finding.level, detail=finding.words
             )
@@ -150,7 +156,7 @@ def _peers(invocation: Invocation) -> Iterator[Finding]:
     peers = invocation.peers.all()
     now = time.time()
     if not peers:
-        yield Finding("warn", "none is trusted yet: ocft import")
+        yield Finding("warn", "none is trusted yet: ocft pair")
         return
     for peer in peers:
         yield _peer(invocation, peer, now)
@@ -165,7 +171,7 @@ def _peer(invocation: Invocation, peer: "TrustedPeer", now: float) -> Finding:
             called(peer),
             f"wire {wire_words(peer, wire, invocation.config)}",
             f"fingerprint {fingerprint_words(peer, known) or 'not known yet'}",
-            f"trusted {trust_of(peer)}" + (" (ocft extend-peer)" if ends_soon else ""),
+            f"trusted {trust_of(peer)}" + (" (ocft peers extend)" if ends_soon else ""),
             f"last seen: {seen_words(known)}",
         ]
     )

@@ -1,6 +1,6 @@
 """Brings transfers to their end for a command, and says how they ended."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +11,7 @@ from ocft.cli.invocation import Invocation
 from ocft.cli.reasons import in_words
 from ocft.cli.reporter import Reporter
 from ocft.cli.terminal import printable
+from ocft.cli.transfer_words import title
 from ocft.errors import (
     ConfigError,
     OcftError,
@@ -20,7 +21,7 @@ from ocft.errors import (
     UnknownTransferError,
     error_for,
 )
-from ocft.events import Event, OfferSent
+from ocft.events import ApprovalAwaited, Event, OfferSent
 from ocft.ids import TransferId
 from ocft.transfers import TransferInfo, TransferState
 
@@ -92,16 +93,19 @@ async def finish(
 
     def tell(event: Event) -> None:
         reporter.tell(event)
-        if not isinstance(event, OfferSent):
+        if isinstance(event, ApprovalAwaited):
+            has_heard.add(event.peer_id)
+        elif not isinstance(event, OfferSent):
             has_heard.add(event.transfer_id)
 
     def say_who_is_silent() -> None:
         silent = [one for one in transfer_ids if one not in has_heard]
-        if silent:
+        if any(_info(invocation, one).peer_id not in has_heard for one in silent):
             invocation.output.say(_NO_ANSWER)
 
-    # The failure of a single one is what the command's error says.
-    with Reporter.of(invocation, tells_failures=len(transfer_ids) > 1) as reporter:
+    # The failure of a single one is what the command's error says; unless it was asked for.
+    tells_failures = len(transfer_ids) > 1 or goal is not TransferState.COMPLETED
+    with Reporter.of(invocation, tells_failures=tells_failures) as reporter:
         silence = asyncio.get_running_loop().call_later(_SILENCE, say_who_is_silent)
         try:
             async with asyncio.timeout(within):
@@ -115,7 +119,7 @@ async def finish(
     infos = [_info(invocation, transfer_id) for transfer_id in transfer_ids]
     for info in infos:
         if info.state is not goal:
-            raise _error_of(info)
+            raise _error_of(info, invocation.with_names)
     return infos
 
 
@@ -134,13 +138,13 @@ def _info(invocation: Invocation, transfer_id: TransferId) -> TransferInfo:
     return record.info
 
 
-def _error_of(info: TransferInfo) -> OcftError:
-    reason = in_words(info.error or info.state.value)
+def _error_of(info: TransferInfo, with_names: Callable[[str], str]) -> OcftError:
+    reason = with_names(in_words(info.error or info.state.value))
     match info.state:
         case TransferState.REJECTED:
-            return TransferRejectedError(f"{info.filename!r}: {reason}")
+            return TransferRejectedError(f"{title(info)}: {reason}")
         case TransferState.CANCELLED:
-            return TransferCancelledError(f"{info.filename!r}: {reason}")
+            return TransferCancelledError(f"{title(info)}: {reason}")
     error = error_for(info.error_code, reason)
     hint = f" Go on with: ocft resume {info.id}" if info.is_resumable else ""
-    return type(error)(f"{info.filename!r}: {reason}{hint}")
+    return type(error)(f"{title(info)}: {reason}{hint}")

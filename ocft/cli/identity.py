@@ -23,9 +23,19 @@ def open_identity(config: "Config", home: "Home") -> "Identity":
     from ocft.storage import load_or_make_identity, load_or_make_identity_in_keyring
 
     if config.keyring:
-        # By its id: a user may have several nodes, and `init --force` must not touch the old keys.
-        return load_or_make_identity_in_keyring(f"ocft:{config.node_id}")
+        return load_or_make_identity_in_keyring(_service_of(config))
     return load_or_make_identity(home.identity_file)
+
+
+def forget_identity(config: "Config") -> None:
+    """Remove a node's keys from the keyring.
+
+    Raises:
+        ConfigError: The keyring cannot be used.
+    """
+    from ocft.storage import remove_identity_from_keyring
+
+    remove_identity_from_keyring(_service_of(config))
 
 
 @contextmanager
@@ -54,3 +64,9 @@ def identity_set_aside(home: "Home") -> Iterator[Path | None]:
         if kept is not None:
             kept.replace(file)
         raise
+
+
+def _service_of(config: "Config") -> str:
+    # By its id: a user may have several nodes, and `init --force` that fails must leave the old
+    # keys alone.
+    return f"ocft:{config.node_id}"

@@ -1,4 +1,4 @@
-"""Commands that make a node a trusted peer: by its address, or by its id and secret."""
+"""Commands that make a node a trusted peer: by its address, or by its id."""
 
 import math
 import time
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ocft.cli.asking import TAKES_SECRET, ask_for, refuse_extra
+from ocft.cli.asking import TAKES_SECRET, ask_for, given_or_none, refuse_extra
 from ocft.cli.invocation import Invocation
+from ocft.cli.panels import older
 from ocft.cli.peer_words import (
     called,
     fingerprint_of,
@@ -26,15 +27,20 @@ HOUR: Final = 3600.0
 MOST_HOURS: Final = 24.0 * 365 * 1000
 """As long as trust can be given or extended at once."""
 
-Name = Annotated[str | None, typer.Option("--name", "-n", help="What to call it here.")]
+Name = Annotated[
+    str | None, typer.Option("--name", "-n", metavar="NAME", help="What to call it here.")
+]
 """The option `--name`."""
 Ttl = Annotated[
-    float | None, typer.Option("--ttl", "-t", metavar="HOURS", help="Trust it so long; 0: always.")
+    float | None,
+    typer.Option("--ttl", "-t", metavar="HOURS", help="Trust it so long; 0: for ever."),
 ]
 """The option `--ttl`."""
 _Address = Annotated[
     str | None,
-    typer.Option("--address", help="What the channel calls it, where that is not its id."),
+    typer.Option(
+        "--address", metavar="ADDRESS", help="What the channel calls it, where that is not its id."
+    ),
 ]
 
 
@@ -49,6 +55,7 @@ def add_to(app: typer.Typer) -> None:
         "add-peer",
         epilog="Example: ocft add-peer ocft_mwpruv99_AbCdEfGh - --name alice < secret.txt",
         context_settings=TAKES_SECRET,
+        **older("peers add"),
     )(add_peer)
 
 
@@ -57,7 +64,8 @@ def import_(
     uri: Annotated[
         str | None,
         typer.Argument(
-            help="What `ocft export` wrote; - reads stdin. Left out: OCFT_PEER_URI, or a prompt."
+            metavar="URI",
+            help="What `ocft export` wrote; - reads stdin. Left out: OCFT_PEER_URI, or a prompt.",
         ),
     ] = None,
     *,
@@ -111,26 +119,42 @@ def import_(
 
 def add_peer(
     context: typer.Context,
-    node_id: Annotated[str, typer.Argument(help="What the peer calls itself.")],
+    node_id: Annotated[
+        str, typer.Argument(metavar="ID", help="What the peer calls itself: `ocft status`, there.")
+    ],
     secret: Annotated[
         str | None,
-        typer.Argument(help="Its secret; - reads stdin. Left out: OCFT_PEER_SECRET, or a prompt."),
+        typer.Argument(
+            metavar="SECRET",
+            help="Its secret; - reads stdin. Left out: OCFT_PEER_SECRET, or no secret.",
+        ),
     ] = None,
     *,
     name: Name = None,
     ttl: Ttl = None,
     address: _Address = None,
 ) -> None:
-    """Trust a peer of which id and secret are known."""
+    """Trust a peer by its id, with its secret or without.
+
+    Who has the peer's secret may send there at once. Without it, the first `ocft send` asks the
+    peer's owner, who sees it in `ocft requests` and has to approve this node.
+    """
     from ocft.storage import TrustedPeer
 
     refuse_extra(context)
     invocation = Invocation.of(context)
     invocation.config  # noqa: B018 - without a node, say so before asking
     expires_at = expiry(ttl)
-    secret = ask_for(secret, what="secret", variable="OCFT_PEER_SECRET")
-    peer = TrustedPeer(id=node_id, secret=secret, name=name, address=address, expires_at=expires_at)
-    _add(invocation, "add-peer", peer)
+    given = given_or_none(secret, what="secret", variable="OCFT_PEER_SECRET")
+    peer = TrustedPeer(
+        id=node_id, secret=given or "", name=name, address=address, expires_at=expires_at
+    )
+    _add(invocation, invocation.command_of(context), peer)
+    if given is None:
+        invocation.output.say(
+            "You gave no secret: when you send, its owner sees that this node asks to be trusted "
+            "(`ocft requests`, there), and has to approve it."
+        )
 
 
 def expiry(ttl: float | None) -> float | None:

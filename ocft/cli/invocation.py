@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ class Invocation:
         self._home_option = home
         self._config: Config | None = None
         self._fresh_config: Config | None = None
-        self._secrets_of: tuple[int, ...] = ()
+        self._fresh_since: tuple[int, ...] = ()
         self._open = ExitStack()
 
     @classmethod
@@ -50,6 +51,11 @@ class Invocation:
         if isinstance(invocation, cls):
             return invocation
         raise AssertionError("the application's callback has not run")
+
+    @staticmethod
+    def command_of(context: typer.Context) -> str:
+        """Return the command as it was typed: some have an older spelling, too."""
+        return context.command_path.removeprefix("ocft ")
 
     @cached_property
     def home(self) -> "Home":
@@ -81,15 +87,26 @@ class Invocation:
         Args:
             now: Seconds since the epoch.
         """
+        return self._config_now().secrets_at(now)
+
+    def max_file_size_now(self) -> int:
+        """Return the bytes of the largest transfer that is taken, by what the config file says now.
+
+        `ocft set-max-size` holds at once, for a process that listens already, too.
+        """
+        return self._config_now().max_file_size
+
+    def _config_now(self) -> "Config":
+        """Return the settings as another process may have written them meanwhile."""
         from ocft.config import load_config
 
-        if (change := self._last_change()) != self._secrets_of:
-            self._secrets_of = change
+        if (change := self._last_change()) != self._fresh_since:
+            self._fresh_since = change
             try:
                 self._fresh_config = load_config(self.home.config_file)
             except ConfigError as error:  # somebody edits it; the last good one counts
                 _log.warning("%s", error)
-        return (self._fresh_config or self.config).secrets_at(now)
+        return self._fresh_config or self.config
 
     def change_config(self, **changes: object) -> None:
         """Change some settings and write them all.
@@ -188,6 +205,15 @@ class Invocation:
         from ocft.storage import ApprovalStore
 
         return ApprovalStore(self.database)
+
+    def with_names(self, text: str) -> str:
+        """Put what the user calls the peers for their ids in a text of the library."""
+        names = {peer.id: peer.name for peer in self.peers.all() if peer.name}
+        if not names:
+            return text
+        # The longest first: an id may be the beginning of another one.
+        ids = "|".join(re.escape(one) for one in sorted(names, key=len, reverse=True))
+        return re.sub(rf"(?<!\w)(?:{ids})(?!\w)", lambda match: names[match[0]], text)
 
     def forget_keys(self, node_id: "NodeId") -> None:
         """Forget the keys that are shared with a node, and what was learnt about it."""

@@ -35,17 +35,22 @@ def listen(
     context: typer.Context,
     *,
     channel: Annotated[
-        str | None, typer.Option("--channel", "--via", metavar="NAME", help="Where to listen.")
+        str | None,
+        typer.Option("--channel", "--via", metavar="NAME", help="Not the one in the settings."),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="End after one file, with its exit status.")
+        bool, typer.Option("--once", help="End after one transfer, with its exit status.")
     ] = False,
     auto_accept: Annotated[
         bool, typer.Option("--auto-accept", help="Trusted peers need not be accepted.")
     ] = False,
     to_stdout: Annotated[
         str | None,
-        typer.Option("--output", metavar="-", help="With --once: write the file to stdout."),
+        typer.Option(
+            "--output",
+            metavar="-",
+            help="With --once: the file goes to stdout, and talk only if need be.",
+        ),
     ] = None,
     timeout: Annotated[
         float | None, seconds_option("Listen so long; with --once, no file is status 5 then.")
@@ -53,8 +58,8 @@ def listen(
 ) -> None:
     """Receive files until Ctrl-C; their paths go to stdout.
 
-    An offer of a peer that knows this node's secret is taken at once. Others wait for
-    `ocft accept` or `ocft reject`.
+    Who knows this node's secret, or has --auto-accept from `ocft peers limit`, is not asked about.
+    Other offers wait for `ocft accept` or `ocft reject`.
     """
     from ocft.cli.standard_input import forget_sent
 
@@ -128,9 +133,11 @@ async def _listen(invocation: Invocation, sharing: "Sharing", *, once: bool) -> 
     accepted: set[TransferId] = set()
     with Reporter.of(invocation) as reporter:
         async with sharing.listening(say_wait) as drive:
-            invocation.output.say(
-                f"Listening on {sharing.channel} as {invocation.config.node_id}. Ctrl-C ends it."
-            )
+            if not invocation.output.keeps_stdout:
+                node_id = invocation.config.node_id
+                invocation.output.say(
+                    f"Listening on {sharing.channel} as {node_id}. Ctrl-C ends it."
+                )
             invocation.output.note(event="listening", channel=sharing.channel)
             while True:
                 event = await drive.next_event()

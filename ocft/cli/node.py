@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ocft.cli.channel import download_dir
-from ocft.cli.identity import identity_set_aside, open_identity
+from ocft.cli.identity import forget_identity, identity_set_aside, open_identity
 from ocft.cli.invocation import Invocation
+from ocft.cli.panels import older
 from ocft.cli.terminal import format_moment, format_size, parse_size, printable
 from ocft.errors import ConfigError
 
@@ -20,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("init", epilog="Example: ocft init")(init)
     app.command("status", epilog="Example: ocft status --json")(status)
-    app.command("info", hidden=True)(status)
+    app.command("info", epilog="Example: ocft info", **older("status"))(status)
     app.command("set-download", epilog="Example: ocft set-download ~/Downloads/ocft")(set_download)
     app.command("set-max-size", epilog="Example: ocft set-max-size 1.5GB")(set_max_size)
     app.command("set-ttl", epilog="Example: ocft set-ttl 48")(set_ttl)
@@ -51,12 +52,15 @@ def init(
                 "--force makes a new identity, which its peers do not know."
             )
     if force:
+        former = _former_config(invocation)
         with identity_set_aside(invocation.home) as kept:
-            _make_node(invocation, keyring=keyring)
+            _make_node(invocation, former, keyring=keyring)
         if kept is not None:
             invocation.output.say(f"The keys of the node that was here are now {kept}.")
+        if former is not None:
+            _forget_keys_in_keyring(invocation, former)
     else:
-        _make_node(invocation, keyring=keyring)
+        _make_node(invocation, None, keyring=keyring)
     config, output = invocation.config, invocation.output
     output.result(
         "init",
@@ -71,7 +75,7 @@ def init(
 
 
 def status(context: typer.Context) -> None:
-    """Show this node: its fingerprint and settings, not its secret."""
+    """Show this node's fingerprint and settings, not its secret."""
     invocation = Invocation.of(context)
     config, home = invocation.config, invocation.home
     folder = download_dir(config, home)
@@ -155,21 +159,30 @@ def set_download(
 
 def set_max_size(
     context: typer.Context,
-    size: Annotated[str, typer.Argument(help="Such as 100MB, 1.5GB, 500KB, or bytes.")],
+    size: Annotated[
+        str, typer.Argument(metavar="SIZE", help="Such as 100MB, 1.5GB, 500KB, or bytes.")
+    ],
 ) -> None:
-    """Choose how large a file may be that is offered to this node."""
+    """Choose the largest transfer that is taken here.
+
+    What `ocft peers limit PEER --max-size` says of a peer, be it less or more, goes before it.
+    It holds from the next offer on, for an `ocft listen` that runs, too.
+    """
     invocation = Invocation.of(context)
     size_bytes = parse_size(size)
     invocation.change_config(max_file_size=size_bytes)
     invocation.output.result("set-max-size", max_file_size=size_bytes)
-    invocation.output.say(f"Files of up to {format_size(size_bytes)} are taken.")
+    size_words = format_size(size_bytes)
+    invocation.output.say(
+        f"Transfers of up to {size_words} are taken, where a peer has no other limit."
+    )
 
 
 def set_ttl(
     context: typer.Context,
-    hours: Annotated[float, typer.Argument(help="0 is for ever.")],
+    hours: Annotated[float, typer.Argument(metavar="HOURS", help="0 is for ever.")],
 ) -> None:
-    """Choose how long the secret in an offer counts."""
+    """Choose how long the secret in an offer of wire 1.0 counts."""
     invocation = Invocation.of(context)
     invocation.change_config(secret_ttl_hours=hours or None)
     invocation.output.result("set-ttl", secret_ttl_hours=hours or None)
@@ -178,8 +191,8 @@ def set_ttl(
     )
 
 
-def _make_node(invocation: Invocation, *, keyring: bool | None) -> None:
-    config = _new_config(invocation)
+def _make_node(invocation: Invocation, former: "Config | None", *, keyring: bool | None) -> None:
+    config = _new_config(former)
     if keyring is not None:
         config = config.changed(keyring=keyring)
     # Before the settings: whatever is missing for the keys, the node that was here stays whole.
@@ -188,21 +201,16 @@ def _make_node(invocation: Invocation, *, keyring: bool | None) -> None:
     invocation.save_config(config)
 
 
-def _new_config(invocation: Invocation) -> "Config":
-    """Return settings with a new identity; those that can be read and are there already stay."""
-    from ocft.config import Config, load_config
-    from ocft.crypto import make_secret
+def _former_config(invocation: Invocation) -> "Config | None":
+    """Return the settings that are here, if they can be read; else they are moved away."""
+    from ocft.config import load_config
     from ocft.errors import NotInitializedError
-    from ocft.ids import make_node_id
 
     config_file = invocation.home.config_file
-    settings: dict[str, Any] = {}
     try:
-        settings = load_config(config_file).model_dump(
-            exclude={"created_at", "previous_secret", "previous_secret_until"}
-        )
+        return load_config(config_file)
     except NotInitializedError:
-        pass
+        return None
     except ConfigError as error:
         # Damaged, and `--force` was given: it is not ours to throw away.
         kept = config_file.with_name(f"{config_file.name}.damaged-{int(time.time())}")
@@ -211,9 +219,37 @@ def _new_config(invocation: Invocation) -> "Config":
         except OSError:
             raise error from None
         invocation.output.say(f"{error} It is now {kept}.")
+        return None
+
+
+def _new_config(former: "Config | None") -> "Config":
+    """Return settings with a new id and secret; the others of a former node stay."""
+    from ocft.config import Config
+    from ocft.crypto import make_secret
+    from ocft.ids import make_node_id
+
+    settings: dict[str, Any] = {}
+    if former is not None:
+        settings = former.model_dump(
+            exclude={"created_at", "previous_secret", "previous_secret_until"}
+        )
     settings["node_id"] = make_node_id(int(time.time() * 1000))
     settings["secret"] = make_secret()
     return Config.make(settings)
+
+
+def _forget_keys_in_keyring(invocation: Invocation, former: "Config") -> None:
+    """Remove a former node's keys from the keyring: there is no id left to find them by."""
+    if not former.keyring:
+        return
+    try:
+        forget_identity(former)
+    except ConfigError as error:  # the new node is made, and whole
+        invocation.output.say(
+            f"The keys of {former.node_id}, which was here, are still in the keyring: {error}"
+        )
+    else:
+        invocation.output.say("The keys of the node that was here were removed from the keyring.")
 
 
 def _try_to_write(folder: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from ocft.cli.terminal import printable
 from ocft.errors import StorageError
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 # One line a chunk would drown the others; `--verbose` has them.
 _CHATTY = frozenset({"chunk-sent", "chunk-received", "ack-received", "message-ignored"})
+
+
+_REPEATED: Final = 600.0  # seconds in which a warning is not said again
+_MOST_SAID: Final = 64  # warnings in that time, so that no peer can fill a log
 
 
 class ReaderGoneError(Exception):
@@ -100,9 +104,21 @@ class _LogHandler(logging.Handler):
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
+        self._said: dict[str, float] = {}  # and when, in seconds since the epoch
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._output.say(f"{record.levelname.lower()}: {self.format(record)}")
+        words = f"{record.levelname.lower()}: {self.format(record)}"
+        is_warning = record.levelno == logging.WARNING and not self._output.is_verbose
+        if not is_warning or self._is_news(words, record.created):
+            self._output.say(words)
+
+    def _is_news(self, words: str, at: float) -> bool:
+        """Say whether people have not just been told the same: peers try again and again."""
+        self._said = {one: then for one, then in self._said.items() if 0 <= at - then < _REPEATED}
+        if words in self._said or len(self._said) >= _MOST_SAID:
+            return False
+        self._said[words] = at
+        return True
 
 
 def printable_lines(text: str) -> str:

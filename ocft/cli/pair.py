@@ -10,7 +10,8 @@ from ocft.cli.ending import require_seconds, seconds_option
 from ocft.cli.invocation import Invocation
 from ocft.cli.peer_words import called, fingerprint_words, peer_fields
 from ocft.cli.stopping import Stopped, run
-from ocft.errors import ConfigError, PairingFailedError
+from ocft.cli.terminal import printable
+from ocft.errors import ConfigError, PairingFailedError, PairingTimeoutError
 
 if TYPE_CHECKING:
     from ocft.storage import PairingRequests
@@ -30,25 +31,29 @@ def pair(
     context: typer.Context,
     code: Annotated[
         str | None,
-        typer.Argument(help="What the other node shows. Left out: this node shows a code."),
+        typer.Argument(
+            metavar="CODE", help="What the other node shows. Left out: this node shows a code."
+        ),
     ] = None,
     *,
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="ADDRESS", help="The other node, or the room, there."),
+        typer.Option("--to", metavar="ADDRESS", help="Where to look: what the channel calls it."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", "-n", help="What to call the other node here.")
+        str | None,
+        typer.Option("--name", "-n", metavar="NAME", help="What to call the other node here."),
     ] = None,
     channel: Annotated[
-        str | None, typer.Option("--channel", "--via", metavar="NAME", help="Which way to go.")
+        str | None,
+        typer.Option("--channel", "--via", metavar="NAME", help="Not the one in the settings."),
     ] = None,
     timeout: Annotated[
         float | None,
         seconds_option("Wait so long, 600 at most; left out: 600, or 120 with a code."),
     ] = None,
 ) -> None:
-    """Trust another node, and be trusted by it, with a code that you tell each other.
+    """Trust another node, and be trusted, by a code told aloud.
 
     One of you runs `ocft pair` and says the code, on the phone or face to face; the other types
     it. The code counts once, for ten minutes, and the chat that carries this learns nothing.
@@ -61,7 +66,8 @@ def pair(
     output = invocation.output
     if to is not None and (not to or code is None):
         raise ConfigError("--to is an address, and goes with the code that is shown there.")
-    if name is not None:
+    is_taken = name is not None and any(peer.name == name for peer in invocation.peers.all())
+    if name is not None and not is_taken:
         invocation.peers.require_free(name)
     parsed = parse_pairing_code(code) if code is not None else make_pairing_code()
     sharing = open_sharing(invocation, channel)
@@ -72,7 +78,8 @@ def pair(
         parsed.text,
         is_shown=code is None,
         address=to,
-        name=name,
+        # The peer that has this name is probably the one that is meant, and then it keeps it.
+        name=None if is_taken else name,
         ends_at=time.time() + min(timeout or usual, _CODE_SECONDS),
     )
     if code is None:
@@ -81,7 +88,7 @@ def pair(
         output.data(parsed.text)
     else:
         output.say("Looking for the node that shows this code.")
-    waiting = _Waiting(invocation, requests, number)
+    waiting = _Waiting(invocation, requests, number, name)
     try:
         work = sharing.drive_until(
             waiting.is_over, lingers=lambda: waiting.is_paired and code is None
@@ -102,13 +109,22 @@ class _Waiting:
         invocation: The run of the command.
         requests: Where the pairing is.
         number: Which one it is.
+        name: What the peer was to be called.
     """
 
-    def __init__(self, invocation: Invocation, requests: "PairingRequests", number: int) -> None:
+    def __init__(
+        self,
+        invocation: Invocation,
+        requests: "PairingRequests",
+        number: int,
+        name: str | None,
+    ) -> None:
         self._invocation = invocation
         self._requests = requests
         self._number = number
+        self._name = name
         self._failure = ""
+        self._is_late = False
         self.is_paired = False
         """Whether both sides have each other's keys; it was said then."""
 
@@ -128,16 +144,19 @@ class _Waiting:
             self._failure = row.error or "It came to no end."
         elif time.time() > row.ends_at + (_GRACE if row.state is PairingState.RUNNING else 0.0):
             self._failure = "Nobody took part in time. Make a new code."
+        if row is not None and self._failure:
+            self._is_late = time.time() >= row.ends_at  # it was given up, whatever was said of it
         return self.is_paired or bool(self._failure)
 
     def conclude(self) -> None:
         """End the command with the outcome.
 
         Raises:
-            PairingFailedError: There is no peer.
+            PairingTimeoutError: Nobody took part in time.
+            PairingFailedError: There is no peer for another reason.
         """
         if not self.is_paired:
-            raise PairingFailedError(self._failure)
+            raise (PairingTimeoutError if self._is_late else PairingFailedError)(self._failure)
 
     def _tell(self, peer_id: str) -> None:
         from ocft.ids import NodeId
@@ -146,3 +165,8 @@ class _Waiting:
         peer = self._invocation.peers.get(NodeId(peer_id))
         output.result("pair", peer=peer_fields(peer))
         output.say(f"Paired with {called(peer)}. Fingerprint: {fingerprint_words(peer, None)}")
+        if self._name is not None and peer.name != self._name:
+            output.say(
+                f"Another peer is called {printable(self._name)}; "
+                f"a name for this one: ocft peers rename {peer.id} NAME"
+            )

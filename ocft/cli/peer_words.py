@@ -100,6 +100,17 @@ def wire_words(peer: "TrustedPeer", wire: str | None, config: "Config") -> str:
     return "not known yet"
 
 
+def wire_1_words(peer: "TrustedPeer", known: "KnownNode | None", config: "Config") -> str:
+    """Say whether anything may travel readable between this node and a peer."""
+    if not config.allow_wire_1:
+        return "never: this node's settings do not allow it"
+    if not peer.allows_wire_1:
+        return "never: not allowed for this peer"
+    if fingerprint_of(peer, known) is not None:  # R-WIR-2
+        return "never: its fingerprint is known, so all is sealed"
+    return "if it does not answer in wire 2; --no-wire-1 of `ocft peers limit` forbids it"
+
+
 def seen_words(known: "KnownNode | None") -> str:
     """Say when something of a node came last."""
     if known is None or known.last_seen is None:
@@ -112,9 +123,8 @@ def offers_words(peer: "TrustedPeer", config: "Config") -> str:
     if not peer.may_send:
         return "refused"
     is_automatic = config.auto_accept if peer.auto_accept is None else peer.auto_accept
-    size = config.max_file_size
-    if peer.max_file_size is not None:
-        size = min(size, peer.max_file_size)
+    # R-LIM-1: the peer's own limit goes before the node's, also where it is larger.
+    size = config.max_file_size if peer.max_file_size is None else peer.max_file_size
     parts = [
         # R-LIM-3: who proves our secret is never asked about.
         "taken without asking" if is_automatic else "wait for you, unless it knows our secret",

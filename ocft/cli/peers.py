@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ocft.cli.asking import TAKES_SECRET
 from ocft.cli.completion import complete_peer
-from ocft.cli.importing import HOUR, MOST_HOURS
+from ocft.cli.importing import HOUR, MOST_HOURS, Ttl, add_peer, expiry
 from ocft.cli.invocation import Invocation
+from ocft.cli.panels import older
 from ocft.cli.peer_words import (
     WIRE_2,
     called,
@@ -16,6 +18,7 @@ from ocft.cli.peer_words import (
     peer_fields,
     seen_words,
     trust_of,
+    wire_1_words,
     wire_of,
     wire_words,
 )
@@ -40,21 +43,30 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
     group = typer.Typer(
         name="peers",
-        help="List who is trusted, look at a peer, change what it may do.",
+        help="List the trusted peers, look at one, change what it may do.",
         epilog="Example: ocft peers",
         rich_markup_mode=None,
     )
     group.callback(invoke_without_command=True)(_list_unless)
     group.command("list", epilog="Example: ocft peers list")(list_peers)
     group.command("show", epilog="Example: ocft peers show alice")(show)
+    group.command(
+        "add",
+        epilog="Example: ocft peers add ocft_mwpruv99_AbCdEfGh --name alice",
+        context_settings=TAKES_SECRET,
+    )(add_peer)
     group.command("rename", epilog="Example: ocft peers rename alice alice-laptop")(rename)
     group.command("limit", epilog="Example: ocft peers limit alice --max-size 10MB --ask")(limit)
+    group.command("extend", epilog="Example: ocft peers extend alice 48")(extend_peer)
     group.command("revoke", epilog="Example: ocft peers revoke alice")(revoke)
     app.add_typer(group)
-    # The names that wire 1.0's tool has.
-    app.command("list-peers", epilog="Example: ocft list-peers")(list_peers)
-    app.command("extend-peer", epilog="Example: ocft extend-peer alice 48")(extend_peer)
-    app.command("remove-peer", epilog="Example: ocft remove-peer alice")(remove_peer)
+    app.command("list-peers", epilog="Example: ocft list-peers", **older("peers list"))(list_peers)
+    app.command(
+        "extend-peer", epilog="Example: ocft extend-peer alice 48", **older("peers extend")
+    )(extend_peer)
+    app.command("remove-peer", epilog="Example: ocft remove-peer alice", **older("peers revoke"))(
+        revoke
+    )
 
 
 def _list_unless(context: typer.Context) -> None:
@@ -63,7 +75,10 @@ def _list_unless(context: typer.Context) -> None:
 
 
 def list_peers(context: typer.Context) -> None:
-    """List the trusted peers, and who else may send: whoever proved this node's secret."""
+    """List the trusted peers, and who else may send.
+
+    That is whoever has proved that it knows this node's secret, while that secret counts.
+    """
     invocation = Invocation.of(context)
     peers, others = invocation.peers.all(), _who_proved_our_secret(invocation)
     find = invocation.nodes.find
@@ -82,7 +97,7 @@ def list_peers(context: typer.Context) -> None:
 
 
 def show(context: typer.Context, peer: _IdOrName) -> None:
-    """Show what is known of a peer, not its secret.
+    """Show what is known of a peer, but not its secret.
 
     The fingerprint is the one that the peer's own `ocft status` shows.
     """
@@ -108,7 +123,7 @@ def show(context: typer.Context, peer: _IdOrName) -> None:
         "Trusted": trust_of(found),
         "Last seen": seen_words(known),
         "Its offers": offers_words(found, config),
-        "Wire 1.0": "allowed" if found.allows_wire_1 and config.allow_wire_1 else "not allowed",
+        "Readable": wire_1_words(found, known, config),
         "Sessions": f"{len(sessions)}, the newest of {format_moment(sessions[0].established_at)}"
         if sessions
         else "none",
@@ -120,7 +135,7 @@ def show(context: typer.Context, peer: _IdOrName) -> None:
 def rename(
     context: typer.Context,
     peer: _IdOrName,
-    name: Annotated[str, typer.Argument(help="What to call it from now on.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it from now on.")],
 ) -> None:
     """Call a peer by another name."""
     invocation = Invocation.of(context)
@@ -143,7 +158,9 @@ def limit(
     max_size: Annotated[
         str | None,
         typer.Option(
-            "--max-size", metavar="SIZE", help="Largest file; none: as this node's setting says."
+            "--max-size",
+            metavar="SIZE",
+            help="Largest it may send, also above `set-max-size`; none: what that says.",
         ),
     ] = None,
     per_day: Annotated[
@@ -152,12 +169,15 @@ def limit(
     ] = None,
     wire_1: Annotated[
         bool | None,
-        typer.Option("--wire-1/--no-wire-1", help="Whether all in the chat may read its files."),
+        typer.Option(
+            "--wire-1/--no-wire-1", help="Whether wire 1.0 may be used, which the chat can read."
+        ),
     ] = None,
+    ttl: Ttl = None,
 ) -> None:
-    """Change what a peer may do; what is not named stays.
+    """Change what a peer may do, and for how long.
 
-    It holds from the next offer on, and for transfers that are resumed.
+    What is not named stays. It holds from the next offer on, and for transfers that are resumed.
     """
     changes: dict[str, Any] = {}
     if may_send is not None:
@@ -170,6 +190,8 @@ def limit(
         changes["bytes_per_day"] = _size_or_none(per_day)
     if wire_1 is not None:
         changes["allows_wire_1"] = wire_1
+    if ttl is not None:
+        changes["expires_at"] = expiry(ttl)
     if not changes:
         raise typer.BadParameter("Name what to change: --help lists the limits.")
     invocation = Invocation.of(context)
@@ -181,6 +203,8 @@ def limit(
         known = invocation.nodes.find(NodeId(changed.id))
         wire = wire_of(changed, known, time.time())
         invocation.output.say(f"Transfers with it: wire {wire_words(changed, wire, config)}.")
+    if ttl is not None:
+        invocation.output.say(f"It is trusted {trust_of(changed)}.")
 
 
 def revoke(context: typer.Context, peer: _IdOrName) -> None:
@@ -188,32 +212,6 @@ def revoke(context: typer.Context, peer: _IdOrName) -> None:
 
     Transfers with it end. It can ask to be trusted again.
     """
-    _revoke(context, "peers revoke", peer)
-
-
-def remove_peer(context: typer.Context, peer: _IdOrName) -> None:
-    """Trust a peer no longer: `ocft peers revoke`."""
-    _revoke(context, "remove-peer", peer)
-
-
-def extend_peer(
-    context: typer.Context,
-    peer: _IdOrName,
-    hours: Annotated[float, typer.Argument(help="How much longer.")],
-) -> None:
-    """Trust a peer longer.
-
-    The time counts from the expiry on, or from now on if that has passed.
-    """
-    invocation = Invocation.of(context)
-    if not 0 < hours <= MOST_HOURS:
-        raise ConfigError(f"HOURS is a positive number of up to {MOST_HOURS:.0f}.")
-    extended = invocation.peers.extend(peer, hours * HOUR, time.time())
-    invocation.output.result("extend-peer", peer=peer_fields(extended))
-    invocation.output.say(f"{called(extended)} is trusted {trust_of(extended)}.")
-
-
-def _revoke(context: typer.Context, command: str, peer: str) -> None:
     invocation = Invocation.of(context)
     output = invocation.output
     node = next((one for one in _who_proved_our_secret(invocation) if one.id == peer), None)
@@ -226,13 +224,36 @@ def _revoke(context: typer.Context, command: str, peer: str) -> None:
         invocation.forget_keys(node.id)
         fields, who = _node_fields(node), printable(node.id)
     invocation.journal.database.checkpoint()  # what is said is so after a power cut, too
-    output.result(command, peer=fields)
+    output.result(invocation.command_of(context), peer=fields)
     output.say(f"{who} is no longer trusted.")
     if node is not None and node.secret_tag is not None:
         output.say(
             "It knows this node's secret and can come back with it: "
             "`ocft rotate-secret --overlap 0` shuts out all who know only that."
         )
+
+
+def extend_peer(
+    context: typer.Context,
+    peer: _IdOrName,
+    hours: Annotated[float, typer.Argument(metavar="HOURS", help="How much longer.")],
+) -> None:
+    """Trust a peer longer.
+
+    The time counts from the expiry on, or from now on if that has passed.
+    """
+    invocation = Invocation.of(context)
+    if not 0 < hours <= MOST_HOURS:
+        raise ConfigError(f"HOURS is a positive number of up to {MOST_HOURS:.0f}.")
+    found = invocation.peers.get(peer)
+    if found.expires_at is None:  # it would get an end, which is the opposite of what was asked
+        raise ConfigError(
+            f"{called(found)} is trusted for ever already. "
+            f"An end of that: ocft peers limit {printable(peer)} --ttl {hours:g}"
+        )
+    extended = invocation.peers.extend(peer, hours * HOUR, time.time())
+    invocation.output.result(invocation.command_of(context), peer=peer_fields(extended))
+    invocation.output.say(f"{called(extended)} is trusted {trust_of(extended)}.")
 
 
 def _who_proved_our_secret(invocation: Invocation) -> list["KnownNode"]:
@@ -245,9 +266,14 @@ def _who_proved_our_secret(invocation: Invocation) -> list["KnownNode"]:
     ]
     if not proved:  # as nearly always; what follows takes long to import
         return []
-    from ocft.runtime import secret_tag
+    from ocft.crypto import secret_tag
 
-    tags = set(map(secret_tag, invocation.config.secrets_at(time.time())))
+    try:
+        key = invocation.identity.storage_key()
+    except ConfigError as error:  # whose secret still counts cannot be told: better all than none
+        invocation.output.say(str(error))
+        return proved
+    tags = {secret_tag(key, secret) for secret in invocation.config.secrets_at(time.time())}
     return [node for node in proved if node.secret_tag in tags]
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ocft.cli.bars import Bars, can_show_bars
 from ocft.cli.output import Output
-from ocft.cli.reasons import in_words
+from ocft.cli.reasons import in_words, why
 from ocft.cli.terminal import format_size, printable
+from ocft.cli.transfer_words import described
 from ocft.events import (
     ApprovalAwaited,
     Event,
     OfferReceived,
+    OfferRefused,
     OfferSent,
     PeerPaired,
     TransferAccepted,
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from ocft.cli.invocation import Invocation
 
 
+_ROUTINE: Final = (OfferSent, TransferAccepted, TransferResumed, TransferCompleted)
+
+
 class Reporter:
     """Takes the events of one command.
 
@@ -37,6 +42,7 @@ class Reporter:
         output: Where it writes.
         find: Returns what is known of a transfer.
         name_of: Returns what the user calls a node.
+        with_names: Puts names for ids in a text.
         tells_failures: Whether to say that one failed; else the command ends with those words.
     """
 
@@ -46,11 +52,14 @@ class Reporter:
         *,
         find: Callable[[str], TransferInfo | None],
         name_of: Callable[[str], str],
+        with_names: Callable[[str], str] = str,
         tells_failures: bool = True,
     ) -> None:
         self._output = output
         self._find = find
         self._name_of = name_of
+        self._with_names = with_names
+        self._awaited: set[str] = set()  # who was said to have to approve us
         self._tells_failures = tells_failures
         is_seen = not (output.is_json or output.is_quiet) and can_show_bars()
         self._bars = Bars() if is_seen else None
@@ -68,7 +77,13 @@ class Reporter:
             peer = invocation.peers.find(NodeId(node_id))
             return printable((peer.name if peer is not None else None) or node_id)
 
-        return cls(invocation.output, find=find, name_of=name_of, tells_failures=tells_failures)
+        return cls(
+            invocation.output,
+            find=find,
+            name_of=name_of,
+            with_names=invocation.with_names,
+            tells_failures=tells_failures,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -87,8 +102,9 @@ class Reporter:
         self._output.event(event)
         if self._output.is_json:
             return
-        if isinstance(event, TrustRequested | ApprovalAwaited | PeerPaired):
-            self._output.say(self._words_about(event))
+        if isinstance(event, TrustRequested | ApprovalAwaited | PeerPaired | OfferRefused):
+            if self._is_news(event):
+                self._output.say(self._words_about(event))
             return
         info = self._find(event.transfer_id)
         if info is None:
@@ -98,6 +114,8 @@ class Reporter:
         if isinstance(event, TransferCompleted) and info.direction is Direction.RECEIVE:
             self._show_path(event.path)
         is_failure = isinstance(event, TransferFailed | TransferRejected | TransferCancelled)
+        if self._output.keeps_stdout and isinstance(event, _ROUTINE):
+            return  # in a pipe, only what somebody has to do something about
         if words and (self._tells_failures or not is_failure):
             self._output.say(words)
 
@@ -121,7 +139,20 @@ class Reporter:
             with self._bars.hidden():
                 self._output.path(path)
 
-    def _words_about(self, event: TrustRequested | ApprovalAwaited | PeerPaired) -> str:
+    def _is_news(self, event: Event) -> bool:
+        """Say whether people were not told this before: each try says that it waits."""
+        if not isinstance(event, ApprovalAwaited):
+            return True
+        is_first = event.peer_id not in self._awaited
+        self._awaited.add(event.peer_id)
+        return is_first
+
+    def _words_about(
+        self, event: TrustRequested | ApprovalAwaited | PeerPaired | OfferRefused
+    ) -> str:
+        if isinstance(event, OfferRefused):
+            what = f"{format_size(event.size)} of {self._name_of(event.peer_id)}"
+            return f"Refused an offer of {what}: {printable(event.reason)}."
         fingerprint = f"Fingerprint: {printable(event.fingerprint)}"
         if isinstance(event, ApprovalAwaited):
             peer = self._name_of(event.peer_id)
@@ -134,7 +165,7 @@ class Reporter:
         return f"{who} asks to be trusted. {fingerprint}. See: ocft requests"
 
     def _words(self, event: Event, info: TransferInfo) -> str:
-        file = f"{printable(info.filename)} ({_extent(info)})"
+        file = described(info)
         peer = self._name_of(info.peer_id)
         short_id = printable(info.id)
         is_sending = info.direction is Direction.SEND
@@ -155,15 +186,15 @@ class Reporter:
                 words = f"{done}. SHA-256 {printable(digest)}"
             case TransferFailed(reason=reason, is_resumable=is_resumable):
                 hint = f" Go on later: ocft resume {short_id}" if is_resumable else ""
-                words = f"{file} failed: {printable(in_words(reason))}{hint}"
+                words = f"{file} failed: {printable(self._with_names(in_words(reason)))}{hint}"
             case TransferRejected(reason=reason):
-                words = f"{file} was refused: {printable(in_words(reason))}"
+                words = f"{file} was refused{_because(reason)}"
             case TransferCancelled(reason=reason):
-                words = f"{file} was cancelled: {printable(in_words(reason))}"
+                words = f"{file} was cancelled{_because(reason)}"
         return words
 
 
-def _extent(info: TransferInfo) -> str:
-    """Return how much it is."""
-    size = format_size(info.size)
-    return size if info.file_count == 1 else f"{info.file_count} files, {size}"
+def _because(reason: str) -> str:
+    """Return the end of a sentence that says why, unless there is no more to say."""
+    words = printable(why(reason))
+    return f": {words}" if words not in {"", "cancelled", "rejected"} else "."

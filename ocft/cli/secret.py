@@ -57,7 +57,9 @@ def verify(
     context: typer.Context,
     secret: Annotated[
         str | None,
-        typer.Argument(help="The secret; - reads stdin. Left out: OCFT_SECRET, or a prompt."),
+        typer.Argument(
+            metavar="SECRET", help="The secret; - reads stdin. Left out: OCFT_SECRET, or a prompt."
+        ),
     ] = None,
 ) -> None:
     """Check whether a secret is this node's secret.

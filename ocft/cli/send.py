@@ -39,7 +39,8 @@ def send(
         typer.Option("--to", metavar="PEER", help="Its name or id.", autocompletion=complete_peer),
     ],
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="What to call a single file.")
+        str | None,
+        typer.Option("--name", metavar="NAME", help="What to call a single file, or stdin."),
     ] = None,
     include: Annotated[
         list[str] | None,
@@ -52,15 +53,18 @@ def send(
         typer.Option("--exclude", metavar="PATTERN", help="Leave out files and folders that fit."),
     ] = None,
     channel: Annotated[
-        str | None, typer.Option("--channel", "--via", metavar="NAME", help="Which way to go.")
+        str | None,
+        typer.Option("--channel", "--via", metavar="NAME", help="Not the one in the settings."),
     ] = None,
     no_wait: Annotated[
         bool,
         typer.Option("--no-wait", help="Only record them; a running `ocft listen` sends them."),
     ] = False,
-    timeout: Annotated[float | None, seconds_option("Wait so long at most.")] = None,
+    timeout: Annotated[
+        float | None, seconds_option("Wait so long at most; the rest goes later.")
+    ] = None,
 ) -> None:
-    """Send files and folders to a trusted peer, and wait until it has them.
+    """Send files and folders to a peer, and see them arrive.
 
     They go together, as one transfer. A peer of wire 1.0 gets one file at a time, and no folders.
     A single - is stdin: `tar c . | ocft send - --name all.tar --to alice`; ./- is a file.
@@ -71,7 +75,7 @@ def send(
     invocation = Invocation.of(context)
     peer = invocation.peers.get(to)
     if peer.is_expired(time.time()):
-        raise TrustExpiredError(f"The trust in {to!r} has ended. `ocft extend-peer` renews it.")
+        raise TrustExpiredError(f"The trust in {to!r} has ended. `ocft peers extend` renews it.")
     sharing = open_sharing(invocation, channel)
     if "" in files:
         # For a path it would be the current folder: `ocft send "$FILE"` must not send all of that.
@@ -80,6 +84,8 @@ def send(
         raise ConfigError("- is stdin, which is sent by itself. A file of this name is ./-")
     if len(files) > 1 and name is not None:
         raise ConfigError("--name is for a single file.")
+    if name is not None:
+        _require_safe(name)
     state_dir = invocation.home.state_dir
     forget_sent(state_dir, invocation.journal)
     selection = Selection(name, tuple(include or ()), tuple(exclude or ()))
@@ -152,6 +158,26 @@ def _as_transfers(
     """Return what goes together: everything, but to a 1.0 peer each file by itself."""
     wire = wire_of(peer, invocation.nodes.find(NodeId(peer.id)), time.time())
     return [[path] for path in paths] if wire == WIRE_1 else [paths]
+
+
+def _require_safe(name: str) -> None:
+    """Refuse a name that would be another one by the time that it has arrived.
+
+    Raises:
+        ConfigError: It is a path, or cannot be saved everywhere.
+    """
+    from ocft.storage import safe_name
+
+    if name and "/" in name:
+        raise ConfigError(
+            f"--name {name!r} is a path. A file goes without folders, under a name such as "
+            f"{safe_name(name)!r}; a folder is sent with the files in it."
+        )
+    if safe_name(name) != name:
+        raise ConfigError(
+            f"--name {name!r} cannot be saved everywhere. Take another one, such as "
+            f"{safe_name(name)!r}."
+        )
 
 
 def _leave(invocation: Invocation, sharing: "Sharing", ids: list[TransferId]) -> None:

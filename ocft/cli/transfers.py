@@ -10,6 +10,7 @@ from ocft.cli.ending import finish, hint_for, require_seconds, seconds_option, t
 from ocft.cli.invocation import Invocation
 from ocft.cli.stopping import run
 from ocft.cli.terminal import format_size, printable, table
+from ocft.cli.transfer_words import files_words, size_words
 from ocft.errors import UnknownTransferError, WrongStateError
 from ocft.ids import TransferId
 from ocft.transfers import Direction, TransferInfo, TransferState
@@ -78,7 +79,7 @@ def transfers(
             names.get(info.peer_id) or info.peer_id,
             _name(info),
             info.wire or "",
-            format_size(info.size),
+            size_words(info),
             f"{100 * info.bytes_done // info.size if info.size else 100} %",
             _state(info),
         ]
@@ -97,6 +98,8 @@ def files(context: typer.Context, transfer_id: _Id) -> None:
     manifest = invocation.journal.manifest(record.info.id)
     if manifest is not None:
         listed = [(one.name, one.size) for one in unpack_manifest(manifest).files]
+    elif record.info.wire == "2" and record.info.state.is_final:
+        raise WrongStateError("The list of files is kept no longer: the transfer has ended.")
     elif record.info.wire == "2":
         raise WrongStateError("The list of files has not come yet. Try again in a moment.")
     else:
@@ -146,7 +149,7 @@ def reject(
     ids: _Ids,
     *,
     reason: Annotated[
-        str, typer.Option("--reason", help="Kept here; only wire 1.0 tells it to the sender.")
+        str, typer.Option("--reason", metavar="WORDS", help="The sender is told it.")
     ] = "not wanted",
 ) -> None:
     """Refuse files that were offered."""
@@ -193,7 +196,10 @@ def cancel(
     ids: _Ids,
     *,
     reason: Annotated[
-        str, typer.Option("--reason", help="Kept here; only wire 1.0 tells it to the peer.")
+        str,
+        typer.Option(
+            "--reason", metavar="WORDS", help="Kept here; only a peer of wire 1.0 is told it."
+        ),
     ] = "cancelled",
 ) -> None:
     """Stop transfers; what was stored of them is thrown away."""
@@ -323,7 +329,7 @@ def _require_offered(invocation: Invocation, record: "TransferRecord", names: li
 
 def _name(info: TransferInfo) -> str:
     name = info.filename or "(not known yet)"  # names come after the offer, with the first data
-    return name if info.file_count == 1 else f"{name} ({info.file_count} files)"
+    return name if info.file_count == 1 else f"{name} ({files_words(info)})"
 
 
 def _state(info: TransferInfo) -> str:

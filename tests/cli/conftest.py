@@ -87,6 +87,11 @@ class FakeKeyring(ModuleType):
     def set_password(self, service: str, user: str, password: str) -> None:
         self.passwords[service, user] = password
 
+    def delete_password(self, service: str, user: str) -> None:
+        if self.is_locked:
+            raise self.errors.KeyringError("it is locked")
+        del self.passwords[service, user]
+
 
 @pytest.fixture
 def keyring(monkeypatch: pytest.MonkeyPatch) -> FakeKeyring:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from ocft.cli.app import app
+from ocft.cli.panels import PANELS
 
 INTRODUCTION = """\
 # The command line
@@ -39,8 +40,9 @@ A node's home is one folder with `--home DIR` or `OCFT_HOME`: `config.json`, `st
 to `~/Downloads/ocft`. A 1.0 node in `~/.ocft` is taken over once, and its file stays as it was.
 
 Secrets and addresses can stay out of the argument list, which others on the machine can see: `-`
-reads one from stdin, left out it comes from `OCFT_SECRET`, `OCFT_PEER_SECRET` or `OCFT_PEER_URI`,
-or from a hidden prompt.
+reads one from stdin, which a terminal does not show; left out it comes from `OCFT_SECRET`,
+`OCFT_PEER_SECRET` or `OCFT_PEER_URI`, or from a hidden prompt. `ocft peers add` does not prompt: a
+peer may be added without its secret.
 
 How nodes come to trust each other, and what to compare: [trust.md](trust.md).
 
@@ -48,14 +50,28 @@ How nodes come to trust each other, and what to compare: [trust.md](trust.md).
 """
 
 
+OLDER = """\
+## Older spellings
+
+They work as before, mostly as wire 1.0's tool has them, and `ocft --help` does not list them.
+
+| | |
+|---|---|"""
+
+
 def reference() -> str:
     """Return the page."""
     root: Any = typer.main.get_command(app)
     sections = [INTRODUCTION, "## Options of every command\n", _parameters(root)]
-    for name, command in root.commands.items():
-        if not command.hidden:
-            sections += _sections(name, command)
-    return "\n".join(sections)
+    for name in (name for names in PANELS.values() for name in names):
+        sections += _sections(name, root.commands[name])
+    sections += [OLDER]
+    sections += [
+        f"| `ocft {name}` | {command.help.removeprefix('Older spelling of ').rstrip('.')} |"
+        for name, command in root.commands.items()
+        if command.hidden
+    ]
+    return "\n".join(sections) + "\n"
 
 
 def _sections(name: str, command: Any) -> list[str]:

@@ -31,23 +31,49 @@ def all_commands() -> list[str]:
     ]
 
 
-def test_help_lists_every_command_that_is_not_an_alias(ocft: Ocft) -> None:
+def test_help_lists_every_command_but_older_spellings_once(ocft: Ocft) -> None:
     shown = ocft("--help")
     assert shown.status == 0
-    for name in set(command_names()) - {"info"}:
-        assert f"  {name} " in shown.out
+    older = {"info", "add-peer", "list-peers", "extend-peer", "remove-peer"}
+    for name in command_names():
+        assert shown.out.count(f"\n  {name} ") == (name not in older)
 
 
-def test_all_commands_of_the_reference_are_there() -> None:
-    reference = (
-        "init status info show-secret export import add-peer remove-peer list-peers peers "
-        "set-download set-max-size set-ttl extend-peer verify"
-    )
-    new = (
-        "send listen transfers files accept reject resume cancel doctor demo "
-        "pair requests approve deny rotate-secret"
-    )
-    assert set(command_names()) == set(reference.split()) | set(new.split())
+def test_help_groups_the_commands_and_cuts_no_sentence(
+    ocft: Ocft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for arguments in ([], ["peers"]):
+        shown = ocft(*arguments, "--help").out
+        assert all(len(line) <= 80 for line in shown.splitlines())
+        listed = shown.split("Show this message and exit.")[1]
+        assert "..." not in listed
+    heads = [
+        line for line in ocft("--help").out.splitlines() if line[-1:] == ":" and line[0] != " "
+    ]
+    assert heads == ["Options:", "Transfers:", "Trust:", "Node:"]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("list-peers", "peers list"),
+        ("add-peer ocft_y secret", "peers add ocft_y secret"),
+        ("extend-peer x 2", "peers extend x 2"),
+        ("remove-peer x", "peers revoke x"),
+        ("info", "status"),
+    ],
+)
+def test_an_older_spelling_does_the_same_and_names_the_newer_one(
+    node: Ocft, older: str, newer: str
+) -> None:
+    for spelling in (older, newer):
+        node("peers", "add", "ocft_x", "secret", "-n", "x", "-t", "1")
+        assert node(*spelling.split()).status == 0
+        for name in ("ocft_x", "ocft_y"):
+            node("peers", "revoke", name)
+    command = " ".join(newer.split()[: 2 if newer.startswith("peers") else 1])
+    assert f"Older spelling of `ocft {command}`." in node(older.partition(" ")[0], "--help").out
 
 
 @pytest.mark.parametrize("name", all_commands())
@@ -77,6 +103,8 @@ def test_version_is_the_packages(ocft: Ocft) -> None:
     from importlib.metadata import version
 
     assert ocft("--version").out == f"ocft {version('ocft')}\n"
+    for arguments in (["--version", "--json"], ["--json", "--version"]):
+        assert ocft(*arguments).lines == [{"result": "version", "version": version("ocft")}]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import pytest
 import typer
 
-from ocft.cli.asking import ask_for
+from ocft.cli.asking import ask_for, given_or_none
 
 
 class Terminal(io.StringIO):
@@ -39,6 +39,17 @@ def test_on_a_terminal_a_hidden_prompt_asks(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.setattr(getpass, "getpass", lambda prompt: f"typed at {prompt}")
     assert ask(None) == "typed at secret:"
+
+
+def test_a_dash_on_a_terminal_is_a_hidden_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("shown\n"))
+    monkeypatch.setattr(getpass, "getpass", lambda _: "typed")
+    assert ask("-") == "typed"
+
+
+def test_what_may_be_left_out_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    assert given_or_none(None, what="secret", variable="OCFT_SECRET") is None
 
 
 @pytest.mark.parametrize(

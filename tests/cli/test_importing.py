@@ -1,13 +1,14 @@
 """`ocft.cli.importing`: how a node becomes a trusted peer."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ocft.crypto import format_fingerprint
 from ocft.ids import NodeId
-from ocft.storage import Database, NodeStore
+from ocft.storage import Database, NodeStore, PeerStore
 from ocft.wire import PeerAddress, format_peer_uri
 from tests.cli.conftest import Ocft
 
@@ -19,6 +20,13 @@ URI_2 = format_peer_uri(PeerAddress(NodeId("ocft_x"), "secret-of-x", FINGERPRINT
 def peers(node: Ocft) -> list[dict[str, object]]:
     listed: list[dict[str, object]] = node("list-peers", "--json").lines[0]["peers"]
     return listed
+
+
+@pytest.fixture
+def database(node: Ocft, tmp_path: Path) -> Iterator[Database]:
+    """The node's database."""
+    with Database(tmp_path / "home" / "state" / "journal.db") as database:
+        yield database
 
 
 @pytest.mark.parametrize("way", ["argument", "stdin", "environment"])
@@ -48,6 +56,26 @@ def test_a_peer_is_added_with_all_its_details(node: Ocft) -> None:
     assert isinstance(expires_at, float)
     assert abs(expires_at - time.time() - 7200) < 60
     assert peer["is_expired"] is False
+
+
+def test_a_peer_needs_no_secret_and_is_asked_then(node: Ocft, database: Database) -> None:
+    done = node("peers", "add", "ocft_y", "-n", "y")
+    assert done.status == 0
+    assert "asks to be trusted" in done.err
+    assert PeerStore(database).get("y").secret == ""
+    done = node("add-peer", "ocft_z", "-", stdin="secret of z")
+    assert "asks to be trusted" not in done.err
+    assert PeerStore(database).get("ocft_z").secret == "secret of z"
+    for given in ("", "\n"):  # it was meant to be given
+        assert node("add-peer", "ocft_v", "-", stdin=given).status == 1
+
+
+def test_a_peers_secret_may_be_in_the_environment(
+    node: Ocft, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCFT_PEER_SECRET", "secret of y")
+    node("peers", "add", "ocft_y")
+    assert PeerStore(database).get("ocft_y").secret == "secret of y"
 
 
 def test_a_peer_is_not_replaced_unasked(node: Ocft) -> None:

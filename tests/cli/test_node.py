@@ -83,9 +83,24 @@ def test_keys_can_be_in_the_keyring_and_come_back_from_it(
     first = fingerprint_of(ocft)
     assert fingerprint_of(ocft) == first
     assert ocft("init", "--force").status == 0  # the settings stay
-    assert len(keyring.passwords) == 2
-    assert ocft("init", "--force", "--no-keyring").status == 0
+    assert list(keyring.passwords) == [(f"ocft:{config_of(tmp_path)['node_id']}", "identity")]
+    assert fingerprint_of(ocft) != first
+    done = ocft("init", "--force", "--no-keyring")
+    assert done.status == 0
+    assert "removed from the keyring" in done.err
+    assert keyring.passwords == {}
     assert (tmp_path / "home" / "state" / "identity").exists()
+
+
+def test_a_keyring_that_does_not_open_keeps_nobody_from_a_new_node(
+    ocft: Ocft, tmp_path: Path, keyring: FakeKeyring
+) -> None:
+    ocft("init", "--keyring")
+    former = config_of(tmp_path)["node_id"]
+    keyring.is_locked = True
+    done = ocft("init", "--force", "--no-keyring")
+    assert done.status == 0
+    assert f"The keys of {former}, which was here, are still in the keyring" in done.err
 
 
 def test_a_missing_keyring_is_explained_and_nothing_made(

@@ -1,6 +1,7 @@
 """`ocft.cli.output`: stdout is data, stderr is talk."""
 
 import json
+import logging
 
 import pytest
 
@@ -62,6 +63,25 @@ def test_json_is_events_and_one_result_and_nothing_else(
 def test_verbose_has_an_event_for_each_chunk(capsys: pytest.CaptureFixture[str]) -> None:
     Output(is_json=True, is_verbose=True).event(CHUNK)
     assert json.loads(capsys.readouterr().out)["event"] == "chunk-sent"
+
+
+def test_a_warning_is_not_said_again_and_again(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("ocft.test")
+    output = Output()
+    output.take_log()
+    for _ in range(3):
+        log.warning("%s shows other keys", "bob")
+        log.error("the disk is full")
+    for number in range(1000):  # whoever makes up new ones gets no further
+        log.warning("%d is odd", number)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines.count("warning: bob shows other keys") == 1
+    assert lines.count("error: the disk is full") == 3
+    assert len(lines) < 100
+    Output(is_verbose=True).take_log()
+    for _ in range(3):
+        log.warning("bob shows other keys")
+    assert capsys.readouterr().err.count("bob") == 3
 
 
 @pytest.mark.parametrize("text", ["\x1b[1A\rok", "\u202e", "\x9b2J"], ids=lambda t: f"N11-{t!r}")

@@ -11,7 +11,6 @@ from tests.cli.conftest import Ocft
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["--name", "bob"], "CONFIG"),
         (["--name", "ocft_bob"], "CONFIG"),
         (["--name", ""], "CONFIG"),
         (["--name", "a\nb"], "CONFIG"),
@@ -43,11 +42,11 @@ def test_what_is_wrong_is_said_before_anybody_is_asked(
 
 
 @pytest.mark.parametrize("arguments", [[], ["7-zebra-zoo"]])
-def test_nobody_there_is_status_4_and_leaves_nothing(
+def test_nobody_there_is_status_5_and_leaves_nothing(
     node: Ocft, tmp_path: Path, arguments: list[str]
 ) -> None:
     done = node("pair", *arguments, "--timeout", "0.3")
-    assert done.status == 4
+    assert done.status == 5
     assert len(done.out.split()) == (0 if arguments else 1)
     with Database(tmp_path / "home" / "state" / "journal.db") as database:
         assert not database.query("SELECT * FROM pairings")
@@ -55,7 +54,12 @@ def test_nobody_there_is_status_4_and_leaves_nothing(
 
 def test_a_code_may_be_typed_as_it_is_heard(node: Ocft) -> None:
     for typed in ("7 Zebra Zoo", "7-ZEBRA-ZOO"):
-        assert node("pair", typed, "--timeout", "0.3").status == 4  # a code, but nobody is there
+        assert node("pair", typed, "--timeout", "0.3").status == 5  # a code, but nobody is there
+
+
+def test_a_name_that_a_peer_has_already_may_be_meant(node: Ocft) -> None:
+    node("add-peer", "ocft_bob", "secret", "--name", "bob")
+    assert node("pair", "--name", "bob", "--timeout", "0.3").status == 5  # and was asked for
 
 
 def test_without_a_node_that_is_said_first(ocft: Ocft) -> None:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from ocft.cli.peer_words import fingerprint_words, offers_words, peer_fields, wire_of, wire_words
+from ocft.cli.peer_words import (
+    fingerprint_words,
+    offers_words,
+    peer_fields,
+    wire_1_words,
+    wire_of,
+    wire_words,
+)
 from ocft.config import Config
 from ocft.crypto import format_fingerprint
 from ocft.ids import NodeId
@@ -65,10 +72,28 @@ def test_a_handshakes_fingerprint_is_shown_unless_the_owner_knows_another() -> N
     assert fingerprint_words(PINNED, learned) == format_fingerprint(bytes(32))
 
 
-def test_the_smaller_of_two_limits_holds() -> None:
-    for own, peers, shown in ((2**20, 2**30, "1.0 MB"), (2**30, 2**20, "1.0 MB")):
+def test_a_peers_own_limit_goes_before_the_nodes_be_it_less_or_more() -> None:
+    for nodes, peers, shown in ((2**20, 2**30, "1.0 GB"), (2**30, 2**20, "1.0 MB")):
         peer = TrustedPeer(id="ocft_x", max_file_size=peers)
-        assert shown in offers_words(peer, CONFIG.changed(max_file_size=own))
+        assert shown in offers_words(peer, CONFIG.changed(max_file_size=nodes))
+    assert "1.0 MB" in offers_words(PEER, CONFIG.changed(max_file_size=2**20))
+
+
+@pytest.mark.parametrize(
+    ("peer", "node", "config", "words"),
+    [
+        (PEER, None, CONFIG, "if it does not answer in wire 2"),
+        (PEER, None, CONFIG.changed(allow_wire_1=False), "never: this node's settings"),
+        (NO_WIRE_1, None, CONFIG, "never: not allowed for this peer"),
+        (PINNED, None, CONFIG, "never: its fingerprint is known"),
+        (PEER, KnownNode(id=NodeId("ocft_x"), fingerprint=bytes(32)), CONFIG, "never: its finger"),
+    ],
+    ids=["R-WIR-1", "R-WIR-3-all", "R-WIR-3", "R-WIR-2-pinned", "R-WIR-2-handshake"],
+)
+def test_it_is_said_whether_anything_may_travel_readable(
+    peer: TrustedPeer, node: KnownNode | None, config: Config, words: str
+) -> None:
+    assert wire_1_words(peer, node, config).startswith(words)
 
 
 def test_no_field_holds_the_secret() -> None:

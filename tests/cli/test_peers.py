@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ocft.crypto import format_fingerprint
+from ocft.crypto import format_fingerprint, secret_tag
 from ocft.ids import NodeId
-from ocft.runtime import secret_tag
 from ocft.storage import (
     Database,
     NodeStore,
@@ -62,6 +61,28 @@ def test_trust_is_extended_from_its_expiry(node: Ocft) -> None:
         assert node("extend-peer", "x", hours).status == 1
 
 
+def test_trust_for_ever_is_not_shortened_by_extending_it(node: Ocft) -> None:
+    node("import", URI, "-n", "x")
+    done = node("peers", "extend", "x", "48")
+    assert done.status == 1
+    assert "x (ocft_x) is trusted for ever already" in done.err
+    assert "ocft peers limit x --ttl 48" in done.err
+    assert peers(node)[0]["expires_at"] is None
+
+
+def test_the_time_of_trust_can_be_set_anew(node: Ocft) -> None:
+    node("import", URI, "-n", "x")
+    done = node("peers", "limit", "x", "--ttl", "48")
+    assert done.status == 0
+    assert "It is trusted until" in done.err
+    expires_at = peers(node)[0]["expires_at"]
+    assert isinstance(expires_at, float)
+    assert abs(expires_at - time.time() - 48 * 3600) < 60
+    assert node("peers", "limit", "x", "--ttl", "0").status == 0
+    assert peers(node)[0]["expires_at"] is None
+    assert node("peers", "limit", "x", "--ttl", "-1").status == 1
+
+
 @pytest.mark.parametrize("command", [["remove-peer"], ["extend-peer"]])
 def test_an_unknown_peer_is_status_4(node: Ocft, command: list[str]) -> None:
     assert node(*command, "nobody", *(["1"] if "extend-peer" in command else [])).status == 4
@@ -106,6 +127,7 @@ def test_show_says_all_but_the_secret(node: Ocft, database: Database) -> None:
     assert "sealed" in shown.out
     assert format_fingerprint(FINGERPRINT) in shown.out
     assert "taken without asking" in shown.out
+    assert "Readable:    never: its fingerprint is known" in shown.out  # R-WIR-2
 
 
 def test_a_peer_gets_another_name(node: Ocft) -> None:
@@ -184,8 +206,21 @@ def test_a_peer_is_revoked_while_the_keyring_is_locked(ocft: Ocft, keyring: Fake
     assert ocft("peers", "revoke", "x").status == 0
 
 
+def test_who_proved_some_secret_is_revoked_while_the_keyring_is_locked(
+    ocft: Ocft, keyring: FakeKeyring, tmp_path: Path
+) -> None:
+    ocft("init", "--keyring")
+    with Database(tmp_path / "home" / "state" / "journal.db") as database:
+        NodeStore(database).learn(NodeId("ocft_z"), secret_tag=bytes(16))
+        keyring.is_locked = True
+        done = ocft("peers", "revoke", "ocft_z")
+        assert done.status == 0
+        assert "keyring" in done.err
+        assert NodeStore(database).all() == []
+
+
 def test_trust_beyond_the_calendar_can_still_be_shown(node: Ocft) -> None:
-    node("import", URI, "-n", "x")
+    node("import", URI, "-n", "x", "-t", "1")
     for _ in range(10):
         assert node("extend-peer", "x", "8000000").status == 0
     assert node("list-peers").status == node("doctor").status == 0
@@ -194,11 +229,12 @@ def test_trust_beyond_the_calendar_can_still_be_shown(node: Ocft) -> None:
 def test_who_proved_our_secret_is_listed_and_can_be_revoked(node: Ocft, database: Database) -> None:
     (secret,) = node("show-secret").out.split()
     nodes = NodeStore(database)
-    nodes.learn(NodeId("ocft_z"), secret_tag=secret_tag(secret), fingerprint=FINGERPRINT)
-    nodes.learn(NodeId("ocft_old"), secret_tag=secret_tag("a former secret"))
+    key = load_or_make_identity(database.path.parent / "identity").storage_key()
+    nodes.learn(NodeId("ocft_z"), secret_tag=secret_tag(key, secret), fingerprint=FINGERPRINT)
+    nodes.learn(NodeId("ocft_old"), secret_tag=secret_tag(key, "a former secret"))
     nodes.learn(NodeId("ocft_seen"), last_seen=1.8e9)
     node("import", URI, "-n", "x")
-    nodes.learn(NodeId("ocft_x"), secret_tag=secret_tag(secret))  # a peer, and listed as one
+    nodes.learn(NodeId("ocft_x"), secret_tag=secret_tag(key, secret))  # a peer, listed as one
     (line,) = node("peers", "--json").lines
     assert [peer["id"] for peer in line["peers"]] == ["ocft_x"]
     shown = format_fingerprint(FINGERPRINT)
@@ -217,6 +253,7 @@ def test_who_proved_our_secret_is_listed_and_can_be_revoked(node: Ocft, database
 
 def test_a_strangers_id_cannot_disturb_the_terminal(node: Ocft, database: Database) -> None:
     (secret,) = node("show-secret").out.split()
-    NodeStore(database).learn(NodeId("\x1b[1A"), secret_tag=secret_tag(secret))
+    key = load_or_make_identity(database.path.parent / "identity").storage_key()
+    NodeStore(database).learn(NodeId("\x1b[1A"), secret_tag=secret_tag(key, secret))
     assert all(line.isprintable() for line in node("peers").out.splitlines())
     assert "\x1b" not in node("peers", "revoke", "\x1b[1A").err

@@ -10,8 +10,10 @@ import pytest
 from ocft.cli.output import Output
 from ocft.cli.reporter import Reporter
 from ocft.events import (
+    ApprovalAwaited,
     Event,
     OfferReceived,
+    OfferRefused,
     OfferSent,
     PeerPaired,
     TransferAccepted,
@@ -102,6 +104,66 @@ def test_several_files_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert "report.pdf (3 files, 2.0 KB)" in capsys.readouterr().err
 
 
+def test_those_that_were_taken_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    taken = replace(INFO, file_count=4, files_taken=2, bytes_taken=1024, direction=Direction.SEND)
+    report(STORY[-1:], taken)
+    assert "Sent report.pdf (2 of 4 files, 1.0 KB) to alice" in capsys.readouterr().err
+
+
+def test_a_set_whose_names_have_not_come_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    report(STORY, replace(INFO, filename="", file_count=3))
+    report(STORY, replace(INFO, filename=""))
+    err = capsys.readouterr().err
+    assert "alice offers 3 files, 2.0 KB. Take" in err
+    assert "alice offers 1 file (2.0 KB). Take" in err
+    assert " (" not in err.replace("1 file (2.0 KB)", "")
+    assert "  " not in err
+
+
+def test_a_reason_is_said_in_words_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    report(
+        [
+            TransferRejected(**COMMON, reason="FILE_TOO_LARGE"),
+            TransferRejected(**COMMON, reason="The receiver refused: FILE_TOO_LARGE"),
+            TransferCancelled(**COMMON, reason="Cancelled: cancelled"),
+            TransferCancelled(**COMMON, reason="cancelled"),
+            TransferFailed(
+                **COMMON,
+                code="TRANSFER_FAILED",
+                reason="The peer gave up (NOT_ENOUGH_SPACE)",
+                is_resumable=False,
+            ),
+        ]
+    )
+    file = "report.pdf (2.0 KB)"
+    assert capsys.readouterr().err.splitlines() == [
+        f"{file} was refused: that is larger than it takes",
+        f"{file} was refused: that is larger than it takes",
+        f"{file} was cancelled.",
+        f"{file} was cancelled.",
+        f"{file} failed: The peer gave up: its disk has no room",
+    ]
+
+
+def test_that_an_owner_has_to_approve_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    report([ApprovalAwaited(**COMMON, fingerprint="aaaa-bbbb")] * 3)
+    assert capsys.readouterr().err.count("aaaa-bbbb") == 1
+
+
+def test_in_a_pipe_only_what_needs_an_answer_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output()
+    output.keeps_stdout = True
+    with Reporter(output, find=lambda _: INFO, name_of=lambda _: "alice") as reporter:
+        for event in STORY:
+            reporter.tell(event)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Take it: ocft accept" in err
+    assert "failed" in err
+    for routine in ("Offered", "Receiving", "Going on", "Received"):
+        assert routine not in err
+
+
 def test_quiet_writes_only_the_path(capsys: pytest.CaptureFixture[str]) -> None:
     report(STORY, is_quiet=True)
     assert capsys.readouterr() == ("/in/report.pdf\n", "")
@@ -158,3 +220,11 @@ def test_a_bar_shows_percentage_and_goes_away(monkeypatch: pytest.MonkeyPatch) -
     assert "report.pdf" in terminal.getvalue()
     assert "50%" in terminal.getvalue()
     assert terminal.getvalue().endswith("\x1b[2K") or "\x1b[?25h" in terminal.getvalue()
+
+
+def test_an_offer_that_was_refused_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "File too large: 5120 bytes exceeds limit"
+    report([OfferRefused(**COMMON, size=5120, code="FILE_TOO_LARGE", reason=reason)])
+    said = capsys.readouterr().err
+    assert "Refused an offer of" in said
+    assert reason in said

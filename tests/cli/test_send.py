@@ -107,6 +107,15 @@ def test_files_whose_names_not_everybody_can_save_go_together_under_others(
     assert [file["name"] for file in listed] == ["_-rf", "a_b", "plain"]
 
 
+def test_a_name_that_is_not_taken_says_why_and_which_would_be(sender: Ocft, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for name, words in (("a/b", "is a path"), ("/etc/b", "is a path"), ("b.", "saved everywhere")):
+        done = sender("send", str(tmp_path / "file"), "--to", "bob", "--name", name, "--no-wait")
+        assert words in done.err
+        assert "'b'" in done.err
+    assert recorded(sender) == []
+
+
 def test_patterns_say_what_is_sent(sender: Ocft, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     for name in ("a.py", "b.txt", "build/c.py"):
@@ -143,11 +152,15 @@ def test_patterns_say_what_is_sent(sender: Ocft, tmp_path: Path) -> None:
         (["{file}", "{file}2", "--to", "bob", "--name", "x"], 1, "CONFIG"),
         (["{folder}", "--to", "bob", "--name", "x"], 1, "CONFIG"),
         (["{folder}", "--to", "bob"], 2, "SOURCE_NOT_FOUND"),
+        (["{file}", "--to", "bob", "--name", "a/b", "--no-wait"], 1, "CONFIG"),
+        (["{file}", "--to", "bob", "--name", "a:b", "--no-wait"], 1, "CONFIG"),
+        (["{file}", "--to", "bob", "--name", "", "--no-wait"], 1, "CONFIG"),
     ],
     ids=[
         *["unknown", "G4-star", "G4-case", "G4-empty", "expired", "channel"],
         *["zero", "nan", "time-out", "device", "root", "empty", "no stdin", "stdin and a file"],
         *["twice", "a name for two", "a name for a folder", "an empty folder"],
+        *["a name that is a path", "a name that cannot be saved", "an empty name"],
     ],
 )
 def test_what_cannot_be_sent_is_a_stated_error(  # noqa: PLR0917 - three fixtures, three values

@@ -1,5 +1,6 @@
 """`ocft.cli.transfers`: lists, ids, and what cannot be done. What can: tests/e2e/test_cli.py."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,29 @@ def test_a_cancel_that_nobody_drives_is_driven_at_once(node: Ocft, journal: Jour
     done = node("cancel", "xfer_offer", "xfer_failed", "--json")
     assert done.status == 0
     assert [info["state"] for info in done.lines[-1]["transfers"]] == ["cancelled", "cancelled"]
+
+
+def test_what_was_done_is_said(node: Ocft, journal: Journal) -> None:
+    journal.database.close()
+    assert "(10 bytes) was cancelled.\n" in node("cancel", "xfer_failed").err
+    assert "(10 bytes) was refused: too large\n" in (
+        node("reject", "xfer_offer", "--reason", "too large").err
+    )
+
+
+def test_of_several_files_those_that_were_taken_are_counted(node: Ocft, journal: Journal) -> None:
+    record = journal.get(TransferId("xfer_done"))
+    assert record is not None
+    info = replace(record.info, filename="photos", file_count=4, files_taken=2, bytes_taken=4096)
+    journal.save(replace(record, info=info))
+    journal.database.close()
+    (line,) = [one for one in node("transfers", "--all").out.splitlines() if "photos" in one]
+    assert "photos (2 of 4 files)" in line
+    assert "4.0 KB" in line
+    listed = node("transfers", "--all", "--json").lines[0]["transfers"]
+    assert [(one["files_taken"], one["file_count"]) for one in listed if one["files_taken"]] == [
+        (2, 4)
+    ]
 
 
 def test_a_reject_that_nobody_drives_is_driven_at_once(node: Ocft, journal: Journal) -> None:
