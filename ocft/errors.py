@@ -25,12 +25,13 @@
     │  └─ RateLimitedError         (6, R)  the platform asks for a pause
     ├─ TrustError                  (4)
     │  ├─ UnknownPeerError                 no trusted peer has this name or id
-    │  ├─ TrustExpiredError                the trust in a peer has ended
+    │  ├─ TrustExpiredError        (R)     the trust in a peer has ended
     │  ├─ PeerExistsError          (1)     a trusted peer with this id is already there
     │  ├─ WrongSecretError                 the secret is not ours
-    │  ├─ NotTrustedError                  the peer's owner has not approved this node yet
+    │  ├─ NotTrustedError          (R)     the peer's owner does not trust this node now
     │  ├─ FingerprintChangedError          the peer shows other keys than those that we know
     │  ├─ PairingFailedError               the two nodes did not have the same code
+    │  │  └─ PairingTimeoutError   (5)     nobody took part in time
     │  └─ UnsealError                      something sealed, signed or proved is not right
     ├─ StorageError                (2)
     │  ├─ NotEnoughSpaceError      (R)     the disk has no room for the file
@@ -222,15 +223,16 @@ class TrustError(OcftError):
 
 
 class UnknownPeerError(TrustError):
-    """No trusted peer has this name or id. `ocft list-peers` lists them."""
+    """No trusted peer has this name or id. `ocft peers` lists them."""
 
     code: ClassVar[str] = "UNKNOWN_PEER"
 
 
 class TrustExpiredError(TrustError):
-    """The trust in this peer has ended. `ocft extend-peer` renews it."""
+    """The trust in this peer has ended. `ocft peers extend` renews it; then resume."""
 
     code: ClassVar[str] = "TRUST_EXPIRED"
+    retryable: ClassVar[bool] = True
 
 
 class PeerExistsError(TrustError):
@@ -247,9 +249,10 @@ class WrongSecretError(TrustError):
 
 
 class NotTrustedError(TrustError):
-    """The peer's owner has not approved this node yet. Ask for it, then send again."""
+    """The peer's owner has not approved this node, or not for longer. Ask, then send or resume."""
 
     code: ClassVar[str] = "NOT_TRUSTED"
+    retryable: ClassVar[bool] = True
 
 
 class FingerprintChangedError(TrustError):
@@ -262,6 +265,13 @@ class PairingFailedError(TrustError):
     """The two nodes did not have the same pairing code. Make a new one and try again."""
 
     code: ClassVar[str] = "PAIRING_FAILED"
+
+
+class PairingTimeoutError(PairingFailedError):
+    """Nobody took part in the pairing in time. Make a new code and try again."""
+
+    code: ClassVar[str] = "PAIRING_TIMEOUT"
+    exit_status: ClassVar[int] = 5
 
 
 class UnsealError(TrustError):

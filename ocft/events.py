@@ -119,9 +119,11 @@ class TransferCompleted(Event):
     path: str
     """Where this node has the file."""
     size: int
-    """Bytes of the file."""
+    """Bytes of the file, or of the files that were taken."""
     digest: str
     """SHA-256 in lower-case hex."""
+    files_taken: int | None = None
+    """Of several files, how many were taken; None: all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,18 @@ class MessageIgnored(Event):
     busy, replay, not-proved, fingerprint-changed, not-allowed, unknown-handshake."""
     detail: str = field(default="", repr=False)
     """More words for a log; may quote the peer, never a secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRefused(Event):
+    """What a peer offered was refused without asking; no transfer came of it, or none goes on."""
+
+    size: int
+    """Bytes of the files, as offered."""
+    code: str
+    """Why: an error's code, or another word such as NOT_ALLOWED, DAILY_LIMIT or BUSY."""
+    reason: str
+    """Why, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +232,7 @@ EVENTS: dict[str, type[Event]] = {
         TransferCancelled,
         TransferProgress,
         MessageIgnored,
+        OfferRefused,
         TrustRequested,
         ApprovalAwaited,
         PeerPaired,

@@ -2,6 +2,11 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+MOST_RANGES: Final = 4096
+"""Ranges that what comes from a peer may make of one transfer (R-ARQ-13)."""
 
 Range = tuple[int, int]
 """The numbers from the first up to, and without, the second."""
@@ -70,6 +75,16 @@ class RangeSet:
         place = bisect_right(self._ends, first)
         return first < end and place < len(self._firsts) and self._firsts[place] < end
 
+    def takes(self, first: int, end: int) -> bool:
+        """Say whether a peer's bytes may be added: not as one range more than there may be.
+
+        What is missing first always may, so a set that is full can fill up again (R-ARQ-13).
+        """
+        if len(self._firsts) < MOST_RANGES or first <= self.first_missing():
+            return True
+        place = bisect_left(self._ends, first)  # the first range that overlaps or touches
+        return place < len(self._firsts) and self._firsts[place] <= end
+
     def lowest(self) -> Range | None:
         """Return the first range, or None of an empty set."""
         return (self._firsts[0], self._ends[0]) if self._firsts else None
@@ -88,6 +103,6 @@ class RangeSet:
         other._firsts, other._ends = self._firsts[:], self._ends[:]
         return other
 
-    def pairs(self) -> list[Range]:
-        """Return the ranges as `(first, end)` pairs, sorted."""
-        return list(zip(self._firsts, self._ends, strict=True))
+    def pairs(self, most: int | None = None) -> list[Range]:
+        """Return the ranges as `(first, end)` pairs, sorted; the lowest if `most` is given."""
+        return list(islice(zip(self._firsts, self._ends, strict=True), most))

@@ -57,7 +57,8 @@ class TransferInfo:
     """The name as offered; of several files, what they are called together. It is the peer's text:
     escape it before showing it, and never use it as a path (`local_path` is the safe one)."""
     size: int
-    """Bytes of the whole file, or of all files together (wire 2: without the manifest)."""
+    """Bytes of the whole file, or of all files together (wire 2: without the manifest), also of
+    those that are not wanted."""
     mime_type: str
     """The type as offered; a hint, never verified."""
     digest: str
@@ -67,7 +68,8 @@ class TransferInfo:
     total_chunks: int
     """Wire 1.0: number of chunks; 0 for an empty file."""
     bytes_done: int = 0
-    """Bytes acknowledged by the receiver (sending) or stored (receiving)."""
+    """Bytes acknowledged by the receiver (sending) or stored (receiving). What need not be sent,
+    because it is not wanted or is there already, counts as if it had come."""
     started_at: float = 0.0
     """When the offer was made or arrived, in seconds since the epoch."""
     updated_at: float = 0.0
@@ -85,4 +87,9 @@ class TransferInfo:
     wire: str | None = None
     """Which wire it travels on: "1.0" or "2"; None while that is not known."""
     file_count: int = 1
-    """Number of files."""
+    """Number of files that are offered."""
+    files_taken: int | None = None
+    """How many of the files the receiver took, with those that it had already; None: all of them.
+    A sender knows it when the transfer is completed."""
+    bytes_taken: int | None = None
+    """Bytes of the files that were taken; None: of all of them."""

@@ -1,9 +1,11 @@
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ocft.ranges import RangeSet
+from ocft.ranges import MOST_RANGES, RangeSet
 
 _pairs = st.tuples(st.integers(0, 40), st.integers(-3, 10)).map(lambda pair: (pair[0], sum(pair)))
 
@@ -111,3 +113,42 @@ def test_a_million_chunks_in_a_row_are_one_range() -> None:  # case O7
     for index in range(10_000):
         ranges.add(index, index + 1)
     assert ranges.pairs() == [(0, 10_000)]
+
+
+def test_a_set_that_is_full_takes_only_what_opens_no_range() -> None:  # R-ARQ-13
+    full = RangeSet((10 * number, 10 * number + 5) for number in range(1, MOST_RANGES + 1))
+    assert not full.takes(26, 27)
+    assert not full.takes(10**6, 10**6 + 1)
+    for first, end in ((15, 17), (18, 20), (12, 13), (15, 20), (0, 1), (0, 10**6)):
+        assert full.takes(first, end), (first, end)
+    full.remove(10, 15)
+    assert full.takes(10**6, 10**6 + 1)
+
+
+def test_a_set_that_is_full_can_still_fill_up_from_its_beginning() -> None:  # R-ARQ-13
+    full = RangeSet((10 * number, 10 * number + 5) for number in range(1, MOST_RANGES + 1))
+    end = 10 * MOST_RANGES + 5
+    while not full.covers(0, end):
+        first = full.first_missing()
+        assert full.takes(first, first + 3)
+        full.add(first, first + 3)
+
+
+@given(st.lists(_pairs), _pairs)
+def test_what_is_taken_makes_no_more_ranges(
+    pairs: list[tuple[int, int]], asked: tuple[int, int]
+) -> None:
+    ranges = RangeSet(pairs)
+    with mock.patch("ocft.ranges.MOST_RANGES", 0):
+        is_taken = ranges.takes(*asked)
+    count = len(ranges.pairs())
+    is_lowest = asked[0] <= ranges.first_missing()
+    ranges.add(*asked)
+    opens = len(ranges.pairs()) > count
+    assert is_taken is (is_lowest or not opens) or asked[0] >= asked[1]
+
+
+def test_the_lowest_ranges_are_those_that_come_first() -> None:
+    ranges = RangeSet([(30, 31), (10, 12), (20, 25)])
+    assert ranges.pairs(2) == [(10, 12), (20, 25)]
+    assert ranges.pairs(9) == ranges.pairs() == [(10, 12), (20, 25), (30, 31)]

@@ -35,7 +35,7 @@ from ocft.crypto.sealing import (
     seal_message,
     seal_once,
 )
-from ocft.crypto.tokens import make_secret, secrets_match
+from ocft.crypto.tokens import make_secret, secret_tag, secrets_match
 
 __all__ = [
     "EphemeralKey",
@@ -64,6 +64,7 @@ __all__ = [
     "seal_message",
     "seal_once",
     "secret_proof",
+    "secret_tag",
     "secrets_match",
     "session_keys",
     "transcript",

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ocft.errors import (
+    NotTrustedError,
     OcftError,
     TransferCancelledError,
     TransferFailedError,
     TransferRejectedError,
     TransferTimeoutError,
+    TrustExpiredError,
 )
 from ocft.events import Event, TransferCancelled, TransferFailed, TransferRejected
 from ocft.ids import NodeId, TransferId
@@ -174,7 +176,9 @@ class Machine(abc.ABC, Generic[Input, OutputT]):
         if self.state is TransferState.CANCELLED:
             self._end_by_cancel(words)
         elif self.state is TransferState.FAILED:
-            error = TransferFailedError(f"The peer gave up ({code}){': ' * bool(words)}{words}")
+            # That its trust in us has ended is a matter of trust here, too.
+            kind = NotTrustedError if code == TrustExpiredError.code else TransferFailedError
+            error = kind(f"The peer gave up ({code}){': ' * bool(words)}{words}")
             self._end_by_failure(error, is_resumable=is_recoverable)
 
     def _is_out_of_patience(self, now: float) -> bool:

@@ -3,7 +3,6 @@
 from ocft.runtime.manager import DEFAULT_MAX_FILE_SIZE, TransferManager
 from ocft.runtime.outgoing import Outgoing, outgoing_files
 from ocft.runtime.sharing import Drive, Sharing
-from ocft.runtime.wire2 import secret_tag
 
 __all__ = [
     "DEFAULT_MAX_FILE_SIZE",
@@ -12,5 +11,4 @@ __all__ = [
     "Sharing",
     "TransferManager",
     "outgoing_files",
-    "secret_tag",
 ]

@@ -57,14 +57,15 @@ class Admission:
     Args:
         secrets: Our secrets that count at a moment; a sender who knows one needs no approval.
         auto_accept: Whether trusted peers need no approval either.
-        max_file_size: Bytes of the largest file that is taken.
+        max_file_size: Returns the bytes of the largest file that is taken at this moment, unless
+            it is said otherwise of its sender.
         download_dir: Where files go, for the space that is left there.
         wall_clock: Seconds since the epoch.
     """
 
     secrets: Callable[[float], tuple[str, ...]] = field(repr=False)
     auto_accept: bool
-    max_file_size: int
+    max_file_size: Callable[[], int]
     download_dir: Path
     wall_clock: Callable[[], float]
 
@@ -119,10 +120,8 @@ class Admission:
         """Return why a file of this size is not taken from this peer, or None (R-LIM-1)."""
         if peer is not None and not peer.may_send:
             return Decision(Verdict.REFUSE, "Not allowed to send files", "NOT_ALLOWED")
-        largest = self.max_file_size
-        if peer is not None and peer.max_file_size is not None:
-            largest = min(largest, peer.max_file_size)
-        if size > largest:
+        largest = peer.max_file_size if peer is not None else None
+        if size > (self.max_file_size() if largest is None else largest):
             # The words of 1.x nodes.
             reason = f"File too large: {size} bytes exceeds limit"
             return Decision(Verdict.REFUSE, reason, "FILE_TOO_LARGE")

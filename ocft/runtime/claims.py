@@ -48,7 +48,7 @@ async def watch_journal(
 
 
 def _look(journal: Journal, engine: Engine, channel: str) -> None:
-    engine.end_those_of_untrusted()
+    engine.trust_watch.look()
     for request in journal.take_requests(channel):
         _carry_out(request, engine)
     for record in journal.records(channel=channel, unfinished_only=True):

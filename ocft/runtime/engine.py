@@ -16,6 +16,7 @@ from ocft.channels import Channel
 from ocft.errors import (
     ChannelError,
     OcftError,
+    PeerTooOldError,
     StorageError,
     TrustExpiredError,
     UnexpectedMessageError,
@@ -23,14 +24,14 @@ from ocft.errors import (
     WrongStateError,
 )
 from ocft.events import TransferCompleted
-from ocft.ids import NodeId, TransferId
+from ocft.ids import TransferId
 from ocft.runtime.admission import Admission, Load
 from ocft.runtime.fleet import AnyPump, Fleet
 from ocft.runtime.inbox import Inbox
 from ocft.runtime.launch import Launcher
+from ocft.runtime.trust_watch import TrustWatch
 from ocft.runtime.wire1 import ReceivePump, SendPump
 from ocft.runtime.wire2 import (
-    FramePump,
     FrameReceivePump,
     FrameSendPump,
     Pairings,
@@ -43,7 +44,7 @@ from ocft.wire import Message
 
 _log = logging.getLogger(__name__)
 _READ_AGAIN_AFTER = 1.0  # seconds
-_TRUST_EVERY = 10.0  # seconds between two looks whether peers are still trusted
+_PRUNE_EVERY = 100  # ended transfers
 _MOST_SENDING = 16  # transfers to one peer at once; the others wait for their turn
 
 
@@ -70,8 +71,8 @@ class Engine:
         sends_only: bool,
     ) -> None:
         self._sends_only = sends_only
-        self._trust = trust
         self.fleet = Fleet(self._on_end)
+        self.trust_watch = TrustWatch(self.fleet, launcher, trust, channel=channel.name)
         self._launcher = launcher
         self._around = launcher.around
         self._channel = channel
@@ -97,7 +98,7 @@ class Engine:
             sends_only=sends_only,
             resume=self._resume_for,
         )
-        self._peers: set[str] = set()  # as they were when they were looked at last
+        self._ends = 0  # of pumps
         self._queued: deque[TransferRecord] = deque()
         self._launching: dict[TransferId, TransferRecord] = {}
         self._to_cancel: dict[TransferId, str] = {}  # why, for transfers that are being launched
@@ -122,9 +123,8 @@ class Engine:
                 self.enqueue(record)
             elif not self._sends_only:
                 self._launch_receiving(record)
-        self._peers = {peer.id for peer in self._trust.peers.all()}
         self.reading = asyncio.get_running_loop().create_task(self._read())
-        self._in_background(self._watch_trust())
+        self._in_background(self.trust_watch.run())
 
     async def take(self, author: str, text: str) -> bool:
         """Take in a text; see `Inbox.take`."""
@@ -146,16 +146,23 @@ class Engine:
     def accept(self, transfer_id: TransferId, *, only: Collection[str] | None = None) -> None:
         """Decide to take a file.
 
+        This yes stands for what a peer may not send without asking, and for nothing else: whether
+        the peer is trusted, may send, and how much, is looked up again (R-LIM-1).
+
         Args:
             transfer_id: The transfer.
             only: Of several files, the names of those that are wanted; None: all.
 
         Raises:
             WrongStateError: The transfer does not wait for that.
+            TrustExpiredError: The trust in the peer has ended.
+            TransferRejectedError: It is more than the peer may send by now.
             NotEnoughSpaceError: The disk has no room for the file.
             StorageError: The part file cannot be used.
         """
         pump = self._undecided(transfer_id)
+        self.trust_watch.require(pump.record.info)
+        self._inbox.require_permission(pump.record)
         if not isinstance(pump, FrameReceivePump):
             if only is not None and set(only) != {pump.record.info.filename}:
                 raise WrongStateError("There is only one file in this transfer.")
@@ -163,8 +170,6 @@ class Engine:
             self._inbox.take_over(pump.record)
             pump.accept()
             return
-        if not self._trust.is_trusted(pump.record.info.peer_id):
-            raise TrustExpiredError("The trust in this peer has ended.")
         self._inbox.require_space(pump.record)
         pump.accept(left_out=pump.numbers_without(only) if only is not None else ())
 
@@ -208,12 +213,14 @@ class Engine:
         Raises:
             UnknownTransferError: There is none with this id.
             WrongStateError: It has not failed, or cannot be resumed.
+            TrustExpiredError: The trust in the peer has ended.
         """
         record = self._record(transfer_id)
         if self.knows(transfer_id) or not record.info.is_resumable:
             raise WrongStateError(
                 f"The transfer is {record.info.state.value} and cannot be resumed."
             )
+        self.trust_watch.require(record.info)
         record = self._reopened(record)
         if record.info.direction is Direction.SEND:
             self.enqueue(record)
@@ -229,15 +236,6 @@ class Engine:
             await asyncio.wait(tasks)
         await self._inbox.close()
         await self.fleet.close()
-
-    async def _watch_trust(self) -> None:
-        """End what trust in a peer does not carry any more, also while nobody says a word."""
-        while True:
-            await asyncio.sleep(_TRUST_EVERY)
-            try:
-                self.end_those_of_untrusted()
-            except StorageError as error:
-                _log.warning("the trusted peers cannot be read now: %s", error)
 
     async def _read(self) -> None:
         """Hand texts on until the channel is closed; start again when it stumbles."""
@@ -282,27 +280,6 @@ class Engine:
                 waiting.append(record)
         self._queued = waiting
 
-    def end_those_of_untrusted(self) -> None:
-        """End the live transfers of peers whose trust has ended, or was taken back (R-LIM-1)."""
-        peers = {peer.id for peer in self._trust.peers.all()}
-        removed, self._peers = self._peers - peers, peers
-        for pump in self.fleet:
-            info = pump.record.info
-            if pump.machine.state.is_final:
-                continue
-            peer = self._trust.peers.find(info.peer_id)
-            has_ended = peer is not None and peer.is_expired(self._around.wall_clock())
-            if isinstance(pump, FrameReceivePump):  # or the secret that it proved counts no longer
-                has_ended = not self._trust.is_trusted(info.peer_id)
-            if has_ended or info.peer_id in removed:
-                _distrust(pump, f"The trust in {info.peer_id} has ended.")
-
-    def revoke(self, peer_id: NodeId) -> None:
-        """End the live transfers of a peer that is trusted no longer."""
-        for pump in self.fleet:
-            if pump.record.info.peer_id == peer_id:
-                _distrust(pump, f"The trust in {peer_id} was revoked.")
-
     async def _launch_sending(self, record: TransferRecord, message: Message | None = None) -> None:
         """Launch an outgoing transfer.
 
@@ -317,7 +294,9 @@ class Engine:
             pump = sending = await self._launcher.sending(record)
         except OcftError as error:
             pump = self._launcher.stopping(record)
-            pump.fail(error)
+            # What its owner, or the peer's, can change: then it goes on.
+            may_change = isinstance(error, TrustExpiredError | PeerTooOldError)
+            pump.fail(error, is_resumable=may_change)
         else:
             reason = self._to_cancel.pop(record.info.id, None)
             if reason is not None:
@@ -349,6 +328,8 @@ class Engine:
         """Go on with a failed transfer because its peer does."""
         if self.knows(record.info.id):
             return  # a repeat of what makes it go on already
+        if self.trust_watch.has_ended(record.info):
+            return  # R-LIM-1: looked up at every resume
         record = self._reopened(record)
         if record.info.direction is Direction.SEND:
             await self._launch_sending(record, message)
@@ -413,16 +394,17 @@ class Engine:
             _log.error("a transfer could not be launched", exc_info=error)
 
     def _on_end(self, pump: AnyPump) -> None:
+        self._ends += 1
+        if self._ends % _PRUNE_EVERY == 0:
+            self._prune()
         if isinstance(pump, FrameSendPump) and pump.falls_back:
             self.enqueue(pump.record)  # R-WIR-1: the peer does not answer in wire 2
         elif isinstance(pump, SendPump | FrameSendPump):
             self._launch_queued()
 
-
-def _distrust(pump: AnyPump, words: str) -> None:
-    """End a transfer whose peer is trusted no longer."""
-    error = TrustExpiredError(words)
-    if isinstance(pump, FramePump):
-        pump.distrust(error)
-    else:
-        pump.fail(error)
+    def _prune(self) -> None:
+        """Let go of old rows: a node may run for months."""
+        try:
+            self._around.journal.prune()
+        except StorageError as error:
+            _log.warning("the journal cannot be pruned now: %s", error)

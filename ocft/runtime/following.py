@@ -10,6 +10,7 @@ from typing import Final
 
 from ocft.errors import UnknownTransferError
 from ocft.events import (
+    ApprovalAwaited,
     Event,
     OfferSent,
     TransferAccepted,
@@ -74,6 +75,10 @@ class Following:
 
     def take(self, event: Event) -> None:
         """Take in an event of the manager that this process runs itself."""
+        if isinstance(event, ApprovalAwaited):  # no transfer's, but one of ours waits for it
+            if any(info.peer_id == event.peer_id for info in self._told.values()):
+                self._tell(event)
+            return
         if event.transfer_id in self._told and event.transfer_id not in self._over:
             if isinstance(event, _ENDS):
                 self._over.add(event.transfer_id)
@@ -168,8 +173,9 @@ def _end_of(info: TransferInfo) -> Event:
                 peer_id=info.peer_id,
                 at=info.updated_at,
                 path=info.local_path or "",
-                size=info.size,
+                size=info.size if info.bytes_taken is None else info.bytes_taken,
                 digest=info.digest,
+                files_taken=info.files_taken,
             )
         case TransferState.REJECTED:
             return TransferRejected(

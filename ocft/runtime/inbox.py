@@ -14,8 +14,9 @@ from ocft.errors import (
     MalformedMessageError,
     NotEnoughSpaceError,
     StorageError,
+    TransferRejectedError,
 )
-from ocft.events import MessageIgnored
+from ocft.events import MessageIgnored, OfferRefused
 from ocft.ids import NodeId, TransferId
 from ocft.runtime.admission import MOST_LIVE, MOST_UNDECIDED, Admission, Decision, Load, Verdict
 from ocft.runtime.fleet import Fleet
@@ -29,6 +30,7 @@ from ocft.wire import Accept, Message, Offer, Reject, decode, encode, make_messa
 _log = logging.getLogger(__name__)
 _MOST_REFUSALS = 32  # under way at once
 _DAY = 24 * 3600.0
+_SEEN_EVERY = 60.0  # seconds between two notes of when a peer was seen
 _LONG_QUIET = 60.0  # seconds after which a transfer of ours counts as forgotten by its sender
 _UNDER_WAY = (TransferState.PENDING, TransferState.ACCEPTED, TransferState.TRANSFERRING)
 
@@ -69,6 +71,7 @@ class Inbox:
         self._sends_only = sends_only
         self._resume = resume
         self._refusals: set[asyncio.Task[None]] = set()
+        self._seen: dict[NodeId, float] = {}  # of peers only, so they are few
 
     async def take(self, author: str, text: str) -> bool:
         """Take in a text; when this returns, it may be forgotten by its channel.
@@ -117,6 +120,8 @@ class Inbox:
         if reason := self._why_not_taken(author, message, peer):
             self._ignore_message(message, reason, f"sent by {author!r}")
             return
+        if peer is not None:
+            self._note_seen(message.sender)
         pump = self._fleet.get(message.transfer_id)
         record = pump.record if pump else self._around.journal.get(message.transfer_id)
         offer = message.payload if isinstance(message.payload, Offer) else None
@@ -139,6 +144,13 @@ class Inbox:
             if offer is not None and isinstance(pump, ReceivePump):
                 self._reconsider(pump, offer, peer)
 
+    def _note_seen(self, peer_id: NodeId) -> None:
+        """Note when a peer was heard last, by the platform's word about who it is."""
+        now = self._around.wall_clock()
+        if now - self._seen.get(peer_id, 0.0) >= _SEEN_EVERY:
+            self._seen[peer_id] = now
+            self._trust.nodes.saw(peer_id, now)
+
     def _why_not_taken(self, author: str, message: Message, peer: TrustedPeer | None) -> str | None:
         """Return why a message is none of ours, or None if it is."""
         if message.recipient != self._around.node_id:
@@ -153,12 +165,12 @@ class Inbox:
         return None if self._trust.may_use_wire_1(message.sender) else "not-allowed"
 
     def _take_offer(self, message: Message, offer: Offer, peer: TrustedPeer | None) -> None:
-        decision = self._decide(offer, peer)
+        decision = self._decide(message.transfer_id, offer, peer)
         match decision.verdict:
             case Verdict.IGNORE:
                 self._ignore_message(message, "busy")
             case Verdict.REFUSE:
-                self._refuse(message, decision.reason)
+                self._refuse(message, offer, decision)
             case Verdict.ACCEPT | Verdict.ASK:
                 try:
                     is_automatic = decision.verdict is Verdict.ACCEPT
@@ -166,7 +178,8 @@ class Inbox:
                 except StorageError as error:
                     _log.error("%s: cannot be received: %s", message.transfer_id, error)
                     self._around.journal.remove(message.transfer_id)
-                    self._refuse(message, "The file cannot be stored")
+                    failed = Decision(Verdict.REFUSE, "The file cannot be stored", error.code)
+                    self._refuse(message, offer, failed)
 
     def _begin(self, message: Message, offer: Offer, *, is_automatic: bool) -> None:
         now = self._around.wall_clock()
@@ -194,9 +207,23 @@ class Inbox:
         """Accept a repeated offer that waits: it may know the secret now, or trust have come."""
         if not pump.is_undecided:
             return
-        if self._decide(offer, peer).verdict is Verdict.ACCEPT:
+        if self._decide(pump.id, offer, peer).verdict is Verdict.ACCEPT:
             self.take_over(pump.record)
             pump.accept()
+
+    def require_permission(self, record: TransferRecord) -> None:
+        """Check again what a peer may send, before its files are accepted (R-LIM-1).
+
+        Raises:
+            TransferRejectedError: It may not send this, or not any more.
+        """
+        info = record.info
+        received = self._received_today(info.peer_id, without=info.id) + record.manifest_size
+        refusal = self._admission.refusal(info.size, self._trust.peer(info.peer_id), received)
+        if refusal is not None:
+            raise TransferRejectedError(
+                f"{refusal.reason}. `ocft peers limit` and `ocft set-max-size` say what may come."
+            )
 
     def require_space(self, record: TransferRecord) -> None:
         """Check the disk again before a file is accepted: it may have waited for long.
@@ -250,9 +277,9 @@ class Inbox:
             if isinstance(message.payload, Offer):
                 # It was accepted once; whether there is room for it can have changed.
                 peer = self._trust.peers.find(message.sender)
-                decision = self._decide(message.payload, peer)
+                decision = self._decide(info.id, message.payload, peer)
                 if decision.verdict is Verdict.REFUSE:
-                    self._refuse(message, decision.reason)
+                    self._refuse(message, message.payload, decision)
                     return
             await self._resume(record, message)
         elif len(self._fleet) >= 2 * MOST_LIVE or not info.state.is_final:
@@ -262,12 +289,15 @@ class Inbox:
             ended.receive(message)
             self._fleet.launch(ended)
 
-    def _decide(self, offer: Offer, peer: TrustedPeer | None) -> Decision:
+    def _decide(self, transfer_id: TransferId, offer: Offer, peer: TrustedPeer | None) -> Decision:
         received_today = 0
         if peer is not None and peer.bytes_per_day is not None:
-            since = self._around.wall_clock() - _DAY
-            received_today = self._around.journal.received_since(NodeId(peer.id), since)
+            received_today = self._received_today(NodeId(peer.id), without=transfer_id)
         return self._admission.decide(offer, peer, self.load(), received_today=received_today)
+
+    def _received_today(self, peer_id: NodeId, *, without: TransferId) -> int:
+        since = self._around.wall_clock() - _DAY
+        return self._around.journal.received_since(peer_id, since, without=without)
 
     def load(self) -> Load:
         """Return what is going on."""
@@ -283,12 +313,23 @@ class Inbox:
             expected_bytes=sum(pump.expected_bytes for pump in receiving),
         )
 
-    def _refuse(self, message: Message, reason: str) -> None:
+    def _refuse(self, message: Message, offer: Offer, decision: Decision) -> None:
         """Answer an offer with a reject, without a transfer."""
         if len(self._refusals) >= _MOST_REFUSALS:
             return self._ignore_message(message, "busy")
-        _log.info("%s: refused: %s", message.transfer_id, reason)
-        task = asyncio.get_running_loop().create_task(self._send_refusal(message, reason))
+        _log.info("%s: refused: %s", message.transfer_id, decision.reason)
+        if self._trust.peers.find(message.sender) is not None:  # strangers could flood the owner
+            self._around.tell(
+                OfferRefused(
+                    transfer_id=message.transfer_id,
+                    peer_id=message.sender,
+                    at=self._around.wall_clock(),
+                    size=offer.size,
+                    code=decision.code or TransferRejectedError.code,
+                    reason=decision.reason,
+                )
+            )
+        task = asyncio.get_running_loop().create_task(self._send_refusal(message, decision.reason))
         self._refusals.add(task)
         task.add_done_callback(self._refusals.discard)
         return None

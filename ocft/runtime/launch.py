@@ -45,13 +45,19 @@ class Launcher:
             SourceNotFoundError: A file is gone.
             SourceChangedError: A file is another one now.
             MessageTooLongError: The channel cannot carry even the smallest chunk.
-            PeerTooOldError: The peer takes single files only.
+            PeerTooOldError: The peer takes single files only, or nothing that may be said to it.
             TrustExpiredError: The trust in the peer has ended.
         """
         info = record.info
         peer = self.trust.peers.find(info.peer_id)
         if peer is not None and self.trust.peer(info.peer_id) is None:
             raise TrustExpiredError(f"The trust in {info.peer_id} has ended; extend it.")
+        if self.trust.is_too_old(info.peer_id):
+            raise PeerTooOldError(
+                f"{info.peer_id} speaks only wire 1.0, which is not allowed: the files would "
+                f"travel readable. Its software has to be updated; or allow it: "
+                f"`ocft peers limit {info.peer_id} --wire-1`, and allow_wire_1 in the settings."
+            )
         if self.frames is not None and not self._is_for_wire_1(record):
             return await self.frames.sending(record)
         if info.file_count != 1:

@@ -52,7 +52,6 @@ ListenerT = TypeVar("ListenerT", bound=Listener)
 WIRES = ("1.0", "2")
 """The wires that there are."""
 DEFAULT_MAX_FILE_SIZE = 100 * 1024 * 1024  # bytes, wire 1.0's default
-_MOST_REMEMBERED = 10_000  # ended transfers in the journal
 _LONGEST_ID = 256  # characters of a node id on the wire
 
 
@@ -83,7 +82,8 @@ class TransferManager(PeerMethods):
         secret_ttl: How long the secret in our offers counts; None for ever.
         auto_accept: Whether trusted peers may send files without asking.
         trusted_peers: Whom we trust, or a store of them.
-        max_file_size: Bytes of the largest file that is taken.
+        max_file_size: Bytes of the largest transfer that is taken, or what returns them at each
+            offer. What is said of a peer stands instead, be it less or more.
         chunk_size: Bytes of a wire 1.0 chunk, where the channel carries it; 1 to 1 MiB.
         wires: Which wires may be spoken: "2" is sealed, "1.0" is readable by all in the chat.
         identity: This node's keys; None: those in `state_dir`, made when needed.
@@ -112,7 +112,7 @@ class TransferManager(PeerMethods):
         secret_ttl: timedelta | None = None,
         auto_accept: bool = False,
         trusted_peers: Iterable[TrustedPeer] | PeerStore = (),
-        max_file_size: int = DEFAULT_MAX_FILE_SIZE,
+        max_file_size: int | Callable[[], int] = DEFAULT_MAX_FILE_SIZE,
         chunk_size: int = DEFAULT_CHUNK_SIZE,
         wires: Collection[str] = WIRES,
         identity: Identity | None = None,
@@ -124,9 +124,10 @@ class TransferManager(PeerMethods):
         sends_only: bool = False,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        if not 0 < len(bot_id) <= _LONGEST_ID:
+        if not (0 < len(bot_id) <= _LONGEST_ID and bot_id.isprintable()):
             raise ConfigError(
-                f"bot_id has {len(bot_id)} characters; it can have 1 to {_LONGEST_ID}."
+                f"bot_id has {len(bot_id)} characters; "
+                f"it can have 1 to {_LONGEST_ID}, all of them printable."
             )
         if not 1 <= chunk_size <= MAX_CHUNK_SIZE:
             raise ConfigError(f"chunk_size is {chunk_size}; it can be 1 to {MAX_CHUNK_SIZE} bytes.")
@@ -163,7 +164,7 @@ class TransferManager(PeerMethods):
         self._admission = Admission(
             secrets=self._secrets,
             auto_accept=auto_accept,
-            max_file_size=max_file_size,
+            max_file_size=max_file_size if callable(max_file_size) else lambda: max_file_size,
             download_dir=self.download_dir,
             wall_clock=wall_clock,
         )
@@ -255,8 +256,10 @@ class TransferManager(PeerMethods):
             ConfigError: No path was given; or two files cannot be told apart on some system.
         """
         engine = self._start()
-        if not 0 < len(peer_id) <= _LONGEST_ID:
-            raise UnknownPeerError(f"A node id has 1 to {_LONGEST_ID} characters.")
+        if not (0 < len(peer_id) <= _LONGEST_ID and peer_id.isprintable()):
+            raise UnknownPeerError(
+                f"A node id has 1 to {_LONGEST_ID} characters, all of them printable."
+            )
         if not paths:
             raise ConfigError("Name a file to send.")
         peer = self.peers.find(NodeId(peer_id))
@@ -446,7 +449,8 @@ class TransferManager(PeerMethods):
     def _make_engine(self) -> Engine:
         loop = asyncio.get_running_loop()
         journal = self._journal
-        journal.prune(keep=_MOST_REMEMBERED)
+        journal.prune()
+        identity = self._identity_or_make() if "2" in self._wires else None
         around = Surroundings(
             node_id=self.bot_id,
             journal=journal,
@@ -461,13 +465,14 @@ class TransferManager(PeerMethods):
             nodes=NodeStore(journal.database),
             approvals=ApprovalStore(journal.database),
             secrets=self._secrets,
+            storage_key=identity.storage_key() if identity is not None else b"",
             allows_wire_1="1.0" in self._wires,
-            allows_wire_2="2" in self._wires,
+            allows_wire_2=identity is not None,
             wall_clock=self._wall_clock,
         )
-        if self._trust.allows_wire_2:
+        if identity is not None:
             self._sealing = Sealing(
-                self._identity_or_make(),
+                identity,
                 trust=self._trust,
                 around=around,
                 limits=self._channel.limits,

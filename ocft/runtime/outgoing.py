@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ocft.errors import ConfigError
 from ocft.ids import NodeId, make_transfer_id
-from ocft.runtime.wire2.receiving import name_of
+from ocft.runtime.wire2.describing import name_of
 from ocft.storage import (
     Collected,
     Journal,

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 
 from ocft.channels import Channel
 from ocft.crypto import PairingCode, parse_pairing_code
-from ocft.errors import ConfigError, OcftError
+from ocft.errors import ConfigError, OcftError, StorageError
 from ocft.runtime.wire2 import Pairings
 from ocft.storage import PairingRequest, PairingRequests, PairingState, TrustedPeer
 
 _log = logging.getLogger(__name__)
+_RECORD_AGAIN_AFTER = 1.0  # seconds
 
 
 class PairingWork:
@@ -52,17 +54,30 @@ class PairingWork:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _forget(self, number: int, _: "asyncio.Task[None]") -> None:
+    def _forget(self, number: int, task: "asyncio.Task[None]") -> None:
         self._tasks.pop(number, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a pairing was lost", exc_info=error)
 
     async def _carry_out(self, request: PairingRequest) -> None:
         try:
             peer = await self._pair(request, parse_pairing_code(request.code))
         except OcftError as error:
             _log.info("the pairing failed: %s", error)
-            self._requests.finish(request.number, error=str(error))
+            await self._record(partial(self._requests.finish, request.number, error=str(error)))
         else:
-            await asyncio.to_thread(self._requests.finish_for_good, request.number, peer.id)
+            await self._record(partial(self._requests.finish_for_good, request.number, peer.id))
+
+    async def _record(self, outcome: Callable[[], None]) -> None:
+        """Write down how a pairing ended, until it is written: somebody waits for that."""
+        while True:
+            try:
+                await asyncio.to_thread(outcome)
+            except StorageError as error:
+                _log.warning("the end of a pairing cannot be recorded now: %s", error)
+            else:
+                return
+            await asyncio.sleep(_RECORD_AGAIN_AFTER)
 
     async def _pair(self, request: PairingRequest, code: PairingCode) -> TrustedPeer:
         within = max(request.ends_at - self._pairings.wall_clock(), 0.0)

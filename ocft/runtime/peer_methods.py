@@ -164,7 +164,7 @@ class PeerMethods(abc.ABC):
         node_id = NodeId(peer_id)
         if self.peers.find(node_id) is not None or not trust.knows_our_secret(node_id):
             node_id = NodeId(self.peers.remove(peer_id).id)
-        engine.revoke(node_id)
+        engine.trust_watch.revoke(node_id)
         trust.nodes.forget(node_id)
         if self._sealing is not None:
             self._sealing.wire.sessions.forget(node_id)

@@ -57,19 +57,15 @@ class Pump(abc.ABC, Generic[MachineT, OutputT]):
     Args:
         machine: Its protocol side.
         record: Its row in the journal, which is there already.
-        address: The peer's address on the channel.
         around: What all transfers share.
     """
 
-    def __init__(
-        self, machine: MachineT, record: TransferRecord, *, address: str, around: Surroundings
-    ) -> None:
+    def __init__(self, machine: MachineT, record: TransferRecord, *, around: Surroundings) -> None:
         self.machine: MachineT = machine
         self.record = record
         self._saved_bytes = record.info.bytes_done
         self.last_heard = around.clock()
         """When the peer last said something, on the event loop's clock."""
-        self._address = address
         self._around = around
         self._unsaved: list[OutputT | Notify] = []  # what waits for the journal
         self._is_unsaved = False  # the journal refused: nothing may leave before it is written

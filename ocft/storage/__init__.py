@@ -5,7 +5,11 @@ from ocft.storage.approving import approve, is_fingerprint_of
 from ocft.storage.arriving import ArrivingSet
 from ocft.storage.collecting import Collected, Collection, collect
 from ocft.storage.database import Database
-from ocft.storage.identity_file import load_or_make_identity, load_or_make_identity_in_keyring
+from ocft.storage.identity_file import (
+    load_or_make_identity,
+    load_or_make_identity_in_keyring,
+    remove_identity_from_keyring,
+)
 from ocft.storage.incoming import IncomingFile, hand_over, remove_orphans
 from ocft.storage.journal import Journal, Request, RequestKind, StoredPiece
 from ocft.storage.locks import ChannelLock
@@ -61,6 +65,7 @@ __all__ = [
     "is_fingerprint_of",
     "load_or_make_identity",
     "load_or_make_identity_in_keyring",
+    "remove_identity_from_keyring",
     "remove_orphans",
     "safe_name",
     "split_owned",

@@ -37,7 +37,7 @@ class ArrivingSet:
     def __init__(self, journal: Journal, record: TransferRecord, path: Path) -> None:
         self._journal = journal
         self._id = record.info.id
-        self._digest = record.info.digest
+        self._digest = record.manifest_digest or record.info.digest
         self.manifest_size = record.manifest_size
         """Bytes of the manifest, at the beginning of the byte space."""
         self._content_size = record.info.size
@@ -61,7 +61,7 @@ class ArrivingSet:
 
         Args:
             journal: Where the transfer is recorded.
-            record: Its record: id, size, manifest size and digest of the manifest count.
+            record: Its record: id, size, manifest size and manifest digest count.
             partial_dir: The folder for part files, on the file system of the final files.
 
         Raises:

@@ -18,6 +18,7 @@ from ocft.wire import MAX_FILES
 # R-MAN-2: no peer takes more.
 _MAX_PARTS: Final = 32
 _MAX_NAME: Final = 1024  # bytes of UTF-8
+_MOST_TOLD: Final = 20  # names that are wrong: more of them help nobody
 
 _Filter = Callable[[str], bool]
 
@@ -65,14 +66,16 @@ def collect(
     is_excluded = _matcher(exclude) if exclude else _nothing
     files: list[Collected] = []
     skipped: list[Path] = []
+    wrong: dict[Path, str] = {}  # what cannot be called so: a file or folder, and its name
     for path in paths:
         for found, name in _below(path, is_excluded, skipped):
             if is_included(name) and not is_excluded(name):
-                files.append(_named(found, name))
+                files.append(_named(found, name, wrong))
                 if len(files) > MAX_FILES:
                     raise ConfigError(  # R-MAN-1
                         f"These are more than {MAX_FILES} files. Send fewer at once."
                     )
+    _refuse_wrong(wrong)
     if not files:
         raise SourceNotFoundError("There is no file to send.")
     _refuse_collisions(files)
@@ -117,22 +120,39 @@ def _walk(
             yield from _walk(path, name, is_excluded, skipped)
 
 
-def _named(path: Path, name: str) -> Collected:
+def _named(path: Path, name: str, wrong: dict[Path, str]) -> Collected:
+    """Return a file with its name on the wire; files and folders that have none go to `wrong`."""
     # Some file systems keep names decomposed; on the wire they are NFC (R-MAN-2).
     name = unicodedata.normalize("NFC", name)
     parts = name.split("/")
     for number, part in enumerate(parts):
         if not is_safe_part(part, is_top=number == 0):
-            raise ConfigError(
-                f"{str(path)!r} cannot be sent: not every receiver can save a file or folder called"
-                f" {part!r}. Rename it, or leave it out."
-            )
+            below = len(parts) - 1 - number  # the file itself, or a folder above it
+            wrong[path.parents[below - 1] if below else path] = part
+            return Collected(path, name)
     if len(parts) > _MAX_PARTS or len(name.encode()) > _MAX_NAME:
         raise ConfigError(
             f"{path} cannot be sent: its name has more than {_MAX_PARTS} parts or {_MAX_NAME}"
             " bytes. Send a folder further down."
         )
     return Collected(path, name)
+
+
+def _refuse_wrong(wrong: dict[Path, str]) -> None:
+    """Refuse names that not every receiver can save, all at once (R-MAN-2)."""
+    if not wrong:
+        return
+    named = ", ".join(repr(str(path)) for path in list(wrong)[:_MOST_TOLD])
+    if len(wrong) == 1:
+        raise ConfigError(
+            f"{named} cannot be sent: not every receiver can save a file or folder called"
+            f" {next(iter(wrong.values()))!r}. Rename it, or leave it out."
+        )
+    more = f", and {len(wrong) - _MOST_TOLD} more" if len(wrong) > _MOST_TOLD else ""
+    raise ConfigError(
+        f"{len(wrong)} files and folders cannot be sent: not every receiver can save such names."
+        f" Rename them, or leave them out (--exclude): {named}{more}."
+    )
 
 
 def _refuse_collisions(files: Sequence[Collected]) -> None:

@@ -77,6 +77,27 @@ def load_or_make_identity_in_keyring(service_name: str) -> "Identity":
     return _parsed(text or "", "the keyring")
 
 
+def remove_identity_from_keyring(service_name: str) -> None:
+    """Remove an identity from the system's keyring, if it is there.
+
+    Args:
+        service_name: As it was made under.
+
+    Raises:
+        ConfigError: There is no keyring, or it is locked.
+    """
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError as error:
+        raise ConfigError("The keyring is not installed.") from error
+    try:
+        if keyring.get_password(service_name, _KEYRING_USER) is not None:
+            keyring.delete_password(service_name, _KEYRING_USER)
+    except KeyringError as error:
+        raise ConfigError(f"The keyring cannot be used: {error}") from error
+
+
 def _read(path: Path) -> str:
     descriptor = os.open(path, _READ)
     with os.fdopen(descriptor, "rb") as file:

@@ -17,6 +17,8 @@ from ocft.storage.source import SourceSnapshot
 from ocft.transfers import Direction, TransferState
 
 _FINAL_STATES: Final = ", ".join(f"'{state.value}'" for state in TransferState if state.is_final)
+MOST_REMEMBERED: Final = 10_000
+"""Transfers that are over for good and stay in the journal."""
 _OVER_FOR_GOOD: Final = f"state IN ({_FINAL_STATES}) AND NOT (state = ? AND is_resumable)"
 _INSERT: Final = (
     f"INSERT INTO transfers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our names
@@ -156,9 +158,22 @@ class Journal(SetRecords):
         with self.database.transaction() as connection:
             _forget(connection, "SELECT id FROM transfers WHERE id = ?", (storable(transfer_id),))
 
-    def prune(self, *, keep: int) -> None:
-        """Forget the oldest transfers that are over for good, all but the newest `keep`."""
+    def drop(self, transfer_id: TransferId) -> None:
+        """Take back a transfer that never began: its offer may come again (unlike R-CTL-4)."""
         with self.database.transaction() as connection:
+            connection.execute("DELETE FROM transfers WHERE id = ?", (storable(transfer_id),))
+
+    def prune(self, *, keep: int = MOST_REMEMBERED) -> None:
+        """Forget the oldest transfers that are over for good, all but the newest `keep`.
+
+        Of those that came in, and of which a kill left the manifest, forget that too.
+        """
+        with self.database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM manifests WHERE transfer_id IN"  # noqa: S608 - our words
+                f" (SELECT id FROM transfers WHERE direction = 'receive' AND {_OVER_FOR_GOOD})",
+                (TransferState.FAILED.value,),
+            )
             _forget(
                 connection,
                 f"SELECT id FROM transfers WHERE {_OVER_FOR_GOOD}"  # noqa: S608 - our words
@@ -166,28 +181,32 @@ class Journal(SetRecords):
                 (TransferState.FAILED.value, keep),
             )
 
-    def received_since(self, peer_id: NodeId, since: float) -> int:
+    def received_since(
+        self, peer_id: NodeId, since: float, *, without: TransferId | None = None
+    ) -> int:
         """Return the bytes that a peer's transfers brought, or may bring, since a moment.
 
         The whole size of each incoming transfer that began at that moment or later counts, also
-        while nobody has decided about it. Those that were rejected, or ended before any byte was
-        stored, do not.
+        while nobody has decided about it. Of those that were rejected, or ended before any byte of
+        a file was stored, only the manifest does: it comes before the decision (R-LIM-1).
 
         Args:
             peer_id: The sender.
             since: Seconds since the epoch.
+            without: A transfer that does not count.
         """
         rows = self.database.query(
-            "SELECT coalesce(sum(size), 0) AS bytes FROM transfers"
-            " WHERE direction = ? AND peer_id = ? AND started_at >= ? AND state != ?"
-            " AND NOT (state IN (?, ?) AND bytes_done = 0)",
+            "SELECT coalesce(sum(manifest_size + size * NOT ("
+            "state = ? OR (state IN (?, ?) AND bytes_done = 0))), 0) AS bytes FROM transfers"
+            " WHERE direction = ? AND peer_id = ? AND started_at >= ? AND id IS NOT ?",
             (
-                Direction.RECEIVE.value,
-                storable(peer_id),
-                since,
                 TransferState.REJECTED.value,
                 TransferState.FAILED.value,
                 TransferState.CANCELLED.value,
+                Direction.RECEIVE.value,
+                storable(peer_id),
+                since,
+                without,
             ),
         )
         total: int = rows[0]["bytes"]
@@ -308,9 +327,9 @@ class Journal(SetRecords):
             _count_again(connection, transfer_id)
 
     def forget_pieces(self, transfer_id: TransferId) -> None:
-        """Forget all that is stored of a transfer; its progress is 0 again."""
+        """Forget all that is stored of a transfer, its manifest too; its progress is 0 again."""
         with self.database.transaction() as connection:
-            for table in ("unsynced", "synced", "stagings", "publications"):
+            for table in ("unsynced", "synced", "manifests", "stagings", "publications"):
                 connection.execute(
                     f"DELETE FROM {table} WHERE transfer_id = ?",  # noqa: S608 - our words
                     (transfer_id,),

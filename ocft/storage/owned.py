@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,9 @@ _PIECE: Final = 1024 * 1024  # bytes hashed at a time
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def already_have(manifest: Manifest, directory: Path) -> set[int]:
+def already_have(
+    manifest: Manifest, directory: Path, *, is_over: Callable[[], bool] = lambda: False
+) -> set[int]:
     """Return the numbers of the files that are in a folder: same name, size and digest.
 
     It reads all files of the right size, so call it in a worker thread. A file that cannot be read
@@ -27,6 +29,7 @@ def already_have(manifest: Manifest, directory: Path) -> set[int]:
     Args:
         manifest: What was offered.
         directory: The folder that files are received in.
+        is_over: Asked again and again; once it says yes, no more files are looked at.
 
     Raises:
         UnsafeNameError: A name of the manifest is not safe.
@@ -36,7 +39,9 @@ def already_have(manifest: Manifest, directory: Path) -> set[int]:
     return {
         number
         for number, file in enumerate(manifest.files)
-        if _is_folder(directory, file.name.rpartition("/")[0], folders) and _holds(directory, file)
+        if not is_over()
+        and _is_folder(directory, file.name.rpartition("/")[0], folders)
+        and _holds(directory, file, is_over)
     }
 
 
@@ -57,7 +62,12 @@ def split_owned(manifest: Manifest, owned: Collection[int]) -> tuple[set[int], s
 
 
 def copy_owned(
-    manifest: Manifest, numbers: Collection[int], directory: Path, arriving: ArrivingSet
+    manifest: Manifest,
+    numbers: Collection[int],
+    directory: Path,
+    arriving: ArrivingSet,
+    *,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Write files that are here into what is being received; call it in a worker thread.
 
@@ -68,6 +78,7 @@ def copy_owned(
         numbers: Those of the files.
         directory: The folder that files are received in.
         arriving: What is being received.
+        is_over: Asked again and again; once it says yes, no more is copied.
 
     Raises:
         StorageError: The disk refused to write.
@@ -77,7 +88,7 @@ def copy_owned(
         place, file = arriving.manifest_size + offsets[number], manifest.files[number]
         with suppress(OSError), os.fdopen(os.open(directory / file.name, _FLAGS), "rb") as content:
             left = file.size
-            while left and (piece := content.read(min(_PIECE, left))):
+            while left and not is_over() and (piece := content.read(min(_PIECE, left))):
                 arriving.write(place, piece)
                 place += len(piece)
                 left -= len(piece)
@@ -100,7 +111,7 @@ def _mode(path: Path) -> int:
     return 0
 
 
-def _holds(directory: Path, file: ManifestFile) -> bool:
+def _holds(directory: Path, file: ManifestFile, is_over: Callable[[], bool]) -> bool:
     path = directory / file.name
     with suppress(OSError):
         status = path.lstat()
@@ -108,7 +119,7 @@ def _holds(directory: Path, file: ManifestFile) -> bool:
             return False
         with os.fdopen(os.open(path, _FLAGS), "rb", buffering=0) as content:
             running = hashlib.sha256()
-            while piece := content.read(_PIECE):
+            while not is_over() and (piece := content.read(_PIECE)):
                 running.update(piece)
             return hmac.compare_digest(running.digest(), file.digest)
     return False

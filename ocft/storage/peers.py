@@ -38,7 +38,8 @@ class TrustedPeer:
     auto_accept: bool | None = None
     """Whether its files are taken without asking; None is as the node's setting says."""
     max_file_size: int | None = None
-    """Bytes of the largest file that it may send; None is as the node's setting says."""
+    """Bytes of the largest transfer that it may send, less or more than the node's setting says;
+    None is as that says."""
     bytes_per_day: int | None = None
     """Bytes that it may send in 24 hours; None is without limit."""
     allows_wire_1: bool = True

@@ -37,8 +37,11 @@ class TransferRecord:
     """Wire 2: the offer's `at`, in milliseconds on the sender's clock."""
     manifest_size: int = 0
     """Wire 2: bytes of the manifest; the byte space has `info.size` bytes more."""
+    manifest_digest: str | None = None
+    """Wire 2: SHA-256 of the manifest, in lower-case hex."""
     left_out: frozenset[int] = frozenset()
-    """Wire 2, receiving: the numbers of the manifest's files that are not wanted."""
+    """Wire 2, receiving: the numbers of the manifest's files that are not to be sent: they are not
+    wanted, or here already."""
     is_decided: bool = False
     """Wire 2, receiving: whether the files are wanted, apart from those that are left out."""
 
@@ -76,6 +79,9 @@ COLUMNS: Final = (
     "manifest_size",
     "left_out",
     "is_decided",
+    "manifest_digest",
+    "files_taken",
+    "bytes_taken",
 )
 """The order of :func:`to_row`."""
 
@@ -117,6 +123,9 @@ def to_row(record: TransferRecord) -> tuple[Value, ...]:
         record.manifest_size,
         json.dumps(sorted(record.left_out)) if record.left_out else None,
         record.is_decided,
+        record.manifest_digest,
+        info.files_taken,
+        info.bytes_taken,
     )
     return tuple(storable(value) if isinstance(value, str) else value for value in values)
 
@@ -146,6 +155,8 @@ def from_row(row: sqlite3.Row) -> TransferRecord:
             is_resumable=bool(row["is_resumable"]),
             wire=row["wire"],
             file_count=row["file_count"],
+            files_taken=row["files_taken"],
+            bytes_taken=row["bytes_taken"],
         ),
         channel=readable(row["channel"]),
         source=None if source is None else SourceSnapshot(*json.loads(source)),
@@ -159,6 +170,7 @@ def from_row(row: sqlite3.Row) -> TransferRecord:
         manifest_size=row["manifest_size"],
         left_out=frozenset() if left_out is None else frozenset(json.loads(left_out)),
         is_decided=bool(row["is_decided"]),
+        manifest_digest=_optional(row["manifest_digest"]),
     )
 
 

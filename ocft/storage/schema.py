@@ -173,4 +173,14 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         )
         """,
     ),
+    (
+        "ALTER TABLE transfers ADD COLUMN manifest_digest TEXT",
+        "ALTER TABLE transfers ADD COLUMN files_taken INTEGER",
+        "ALTER TABLE transfers ADD COLUMN bytes_taken INTEGER",
+        # Of a single file whose manifest came, the row has the file's digest.
+        """
+        UPDATE transfers SET manifest_digest = digest WHERE wire = '2' AND direction = 'receive'
+            AND (file_count > 1 OR id NOT IN (SELECT transfer_id FROM manifests))
+        """,
+    ),
 )

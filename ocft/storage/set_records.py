@@ -34,6 +34,13 @@ class SetRecords:
         )
         return rows[0]["data"] if rows else None
 
+    def has_manifest(self, transfer_id: TransferId) -> bool:
+        """Say whether a transfer's manifest was recorded, without reading it."""
+        rows = self.database.query(
+            "SELECT 1 FROM manifests WHERE transfer_id = ?", (storable(transfer_id),)
+        )
+        return bool(rows)
+
     def save_sources(
         self, transfer_id: TransferId, sources: Sequence[tuple[Path, SourceSnapshot]]
     ) -> None:

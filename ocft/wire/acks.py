@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ocft.errors import MalformedMessageError, MessageTooLongError
-from ocft.ranges import Range
+from ocft.ranges import MOST_RANGES, Range
 from ocft.wire.varints import pack_varint, unpack_varint
 
 MAX_ACK: Final = 32 * 1024
@@ -32,8 +32,9 @@ class RangeAck:
 def pack_ack(ack: RangeAck, *, room: int) -> bytes:
     """Return the body of an ACK frame, to be sealed.
 
-    Where there are too many ranges for the room, the lowest are named and the limit goes down to
-    the first one that is not: below the limit, what is not named counts as missing (R-ARQ-3).
+    Where there are too many ranges, for the room or at all (R-ARQ-13), the lowest are named and the
+    limit goes down to the first one that is not: below the limit, what is not named counts as
+    missing (R-ARQ-3).
 
     Args:
         ack: Ranges beyond the limit are left out, one across it is cut.
@@ -58,11 +59,11 @@ def pack_ack(ack: RangeAck, *, room: int) -> bytes:
     if left < 0:
         raise MessageTooLongError("An ack does not fit this channel.")
     pairs = bytearray()
-    for first, next_end in ranges[len(named) :]:
+    for count, (first, next_end) in enumerate(ranges[len(named) :], len(named)):
         if not end < first < next_end:
             raise ValueError("ranges of an ack are sorted, not empty, and do not touch")
         pair = pack_varint(first - end) + pack_varint(next_end - first)
-        if len(pairs) + len(pair) > left:
+        if count == MOST_RANGES or len(pairs) + len(pair) > left:
             limit = first
             break
         pairs += pair
@@ -74,8 +75,8 @@ def unpack_ack(body: bytes) -> RangeAck:
     """Return what an opened ACK frame says.
 
     Raises:
-        MalformedMessageError: An unknown flag, numbers that are cut off, or ranges that touch, are
-            empty, or lie beyond the limit.
+        MalformedMessageError: An unknown flag, numbers that are cut off, or ranges that are too
+            many, touch, are empty, or lie beyond the limit.
     """
     if not 0 < len(body) <= MAX_ACK or body[0] & ~_DECIDED:
         raise MalformedMessageError("an ack with unknown flags, or too long")
@@ -91,6 +92,8 @@ def unpack_ack(body: bytes) -> RangeAck:
             raise MalformedMessageError("ranges of an ack that touch or are empty")
         first, end = end + gap, end + gap + length
         ranges.append((first, end))
+    if len(ranges) > MOST_RANGES:
+        raise MalformedMessageError("more ranges than an ack has")
     if end > limit:
         raise MalformedMessageError("ranges of an ack beyond its limit")
     return RangeAck(

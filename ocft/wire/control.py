@@ -18,6 +18,8 @@ from ocft.wire.models import Key, ListAsTuple, Wire2Model, decode_map, parse_fie
 from ocft.wire.varints import MAX_NUMBER
 
 MAX_ACCEPT_RANGES: Final = 128
+MAX_WORDS: Final = 300
+"""Characters of what an owner says with a refusal."""
 
 _MAX_BYTES = 16 * 1024  # 128 ranges of two 9-byte numbers have 2,500
 _MAX_ITEMS = 32 + 3 * MAX_ACCEPT_RANGES
@@ -94,6 +96,8 @@ class TransferReject(_AboutTransfer):
     kind: ClassVar[str] = "reject"
 
     code: _Code
+    words: Annotated[str, Field(min_length=1, max_length=MAX_WORDS)] | None = None
+    """What the receiver's owner says about it (R-CTL-1): their text, to be escaped and shown."""
 
 
 class OfferAgain(_AboutTransfer):
@@ -108,6 +112,8 @@ class TransferDone(_AboutTransfer):
     kind: ClassVar[str] = "done"
 
     manifest_digest: Annotated[Key, Field(alias="digest")]
+    taken: Annotated[tuple[_Number, _Number], ListAsTuple] | None = None
+    """How many files, and bytes of them, the receiver took; None: all (R-MAN-3)."""
 
 
 class TransferStop(_AboutTransfer):

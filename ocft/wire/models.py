@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from ocft.errors import MalformedMessageError
 from ocft.ids import NodeId
@@ -31,7 +38,15 @@ class Wire2Model(BaseModel):
 Key = Annotated[bytes, Field(min_length=32, max_length=32)]
 """32 bytes: a key, a nonce, a digest or a proof."""
 
-NodeName = Annotated[NodeId, Field(min_length=1, max_length=256)]
+
+def _printable(name: NodeId) -> NodeId:
+    if not name.isprintable():
+        raise ValueError("a character that cannot be printed")
+    return name
+
+
+NodeName = Annotated[NodeId, Field(min_length=1, max_length=256), AfterValidator(_printable)]
+"""What a node calls itself: people see it, so it has no controls and nothing that turns text."""
 
 ListAsTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 """Lets a tuple come as CBOR's list, also where types are strict."""

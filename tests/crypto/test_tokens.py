@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocft.crypto import make_secret, secrets_match
+from ocft.crypto import make_secret, secret_tag, secrets_match
 from tests.golden.recorded import PEER_URI_CONTENT
 
 
@@ -13,6 +13,15 @@ def test_a_secret_has_the_form_that_1_x_nodes_make() -> None:
     form = re.compile(r"[A-Za-z0-9_-]{32}")
     assert form.fullmatch(make_secret())
     assert form.fullmatch(PEER_URI_CONTENT["secret"])
+
+
+def test_a_tag_tells_a_secret_only_to_who_has_the_key() -> None:  # K13
+    key, other = bytes(32), bytes([1]) * 32
+    tags = {secret_tag(key, "one"), secret_tag(key, "two"), secret_tag(other, "one")}
+    assert {len(tag) for tag in tags} == {16}
+    assert len(tags) == 3
+    assert secret_tag(key, "one") == secret_tag(key, "one")
+    secret_tag(key, "\ud800")  # any text is a secret, also a damaged one
 
 
 def test_secrets_do_not_come_from_seeded_randomness() -> None:  # case K15

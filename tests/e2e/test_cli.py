@@ -74,7 +74,7 @@ def test_a_refusal_is_status_7(carol: Person, bob: Person, tmp_path: Path) -> No
     bob("reject", transfer_id[:9])
     status, _, err = finish(sender)
     assert status == 7
-    assert "does not want it" in err
+    assert "The receiver refused: not wanted" in err
     assert bob.received() == []
     assert listener.poll() is None
 

@@ -86,6 +86,30 @@ def test_what_was_said_about_a_peer_stays_when_it_is_paired_again(
     assert (peer.secret, peer.fingerprint) == (alice.config.secret, alice.fingerprint)
 
 
+def test_pairing_again_under_the_same_name_is_no_mistake(alice: Person, bob: Person) -> None:
+    shown, code = show(alice, "--name", "bob")
+    (line,) = bob.json("pair", code, "--name", "alice")
+    assert finish(shown)[0] == 0
+    assert line["peer"]["name"] == "alice"
+    assert ("ocft_alice", "alice") in [(peer.id, peer.name) for peer in peers(bob)]
+
+
+def test_a_name_that_another_peer_has_stays_its_own_and_that_is_said(
+    alice: Person, bob: Person, people: Callable[[str], Person]
+) -> None:
+    emil = people("emil")
+    emil.init()
+    shown, code = show(emil)
+    process = bob.start("pair", code, "--name", "alice")
+    status, _, err = finish(process)
+    assert status == 0
+    assert "Another peer is called alice; a name for this one: ocft peers rename ocft_emil" in err
+    assert finish(shown)[0] == 0
+    names = {peer.id: peer.name for peer in peers(bob)}
+    assert names["ocft_alice"] == "alice"
+    assert names["ocft_emil"] != "alice"
+
+
 def test_a_wrong_code_fails_on_both_sides_at_once(two: tuple[Person, Person]) -> None:
     dora, emil = two
     shown, code = show(dora)
@@ -130,10 +154,10 @@ def test_a_listener_that_dies_ends_the_pairing_that_it_carried_out(
 def test_nobody_answers_in_time(two: tuple[Person, Person]) -> None:
     dora, emil = two
     began = time.monotonic()
-    (code, line) = dora.json("pair", "--timeout", "0.5", status=4)
+    (code, line) = dora.json("pair", "--timeout", "0.5", status=5)
     assert set(code) == {"event", "code"}
-    assert line["error"]["code"] == "PAIRING_FAILED"
-    emil("pair", code["code"], "--timeout", "0.5", status=4)
+    assert line["error"]["code"] == "PAIRING_TIMEOUT"
+    emil("pair", code["code"], "--timeout", "0.5", status=5)
     assert time.monotonic() - began < 10
     assert peers(dora) == peers(emil) == []
 
@@ -148,7 +172,7 @@ def test_ctrl_c_voids_the_code(two: tuple[Person, Person]) -> None:
     assert "void" in err
     assert "Traceback" not in err
     assert pairings(dora) == 0
-    emil("pair", code, "--timeout", "1", status=4)
+    emil("pair", code, "--timeout", "1", status=5)
     assert peers(dora) == peers(emil) == []
 
 

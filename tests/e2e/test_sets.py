@@ -61,7 +61,25 @@ def test_files_are_listed_and_some_of_them_taken(carol: Person, bob: Person, fol
     out = bob("accept", waiting.id, "--only", "project/a.txt", "--only", "project/empty")
     assert out == f"{bob.home}/downloads/project\n"
     assert below(bob.home / "downloads" / "project") == ["a.txt", "empty"]
-    assert finish(sender)[0] == 0
+    status, _, err = finish(sender)
+    assert status == 0
+    assert "Sent project/ (2 of 6 files, 4.9 KB) to bob" in err
+    for person in (carol, bob):
+        assert "project/ (2 of 6 files)" in person("transfers", "--all")
+        (info,) = person.json("transfers", "--all")[0]["transfers"]
+        assert (info["files_taken"], info["file_count"]) == (2, 6)
+
+
+def test_the_sender_is_told_why_files_are_refused(
+    carol: Person, bob: Person, folder: Path
+) -> None:  # R-CTL-1
+    bob.listen()
+    sender = carol.start("send", str(folder), "--to", "bob")
+    wait_until(lambda: bob.transfers() and bob.transfers()[0].filename)
+    bob("reject", bob.transfers()[0].id, "--reason", "not on a Sunday")
+    status, _, err = finish(sender)
+    assert status == 7
+    assert "The receiver refused: not on a Sunday" in err
 
 
 def test_names_that_nobody_could_save_are_refused_together_only(

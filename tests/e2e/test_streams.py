@@ -24,8 +24,9 @@ def listen_to_stdout(person: Person) -> "subprocess.Popen[Any]":
 def test_a_pipe_goes_from_stdin_to_stdout_byte_for_byte(alice: Person, bob: Person) -> None:
     listener = listen_to_stdout(bob)
     assert alice.bytes_of("send", "-", "--name", "all.tar", "--to", "bob", stdin=CONTENT) == b""
-    status, out, _ = finish(listener)
+    status, out, err = finish(listener)
     assert (status, out) == (0, CONTENT)
+    assert err == b""  # in a pipe nobody wants to be told that all is well
     assert bob.received() == []
     assert alice.transfers()[0].filename == "all.tar"
     assert kept(alice) == []

@@ -58,6 +58,25 @@ def test_a_stranger_asks_and_is_approved(stranger: Person, bob: Person, tmp_path
     assert listed(bob)[0] == ["ocft_alice", "ocft_stranger"]
 
 
+def test_who_has_no_secret_asks_and_sends_when_it_is_approved(
+    people: Callable[[str], Person], bob: Person, tmp_path: Path
+) -> None:
+    bob.listen("--auto-accept")
+    fred = people("fred")
+    fred.init()
+    fred("peers", "add", "ocft_bob", "--name", "bob")
+    file = make_file(tmp_path / "file")
+    sender = fred.start("send", str(file), "--to", "bob", "--timeout", "10")
+    assert sender.stderr is not None
+    assert any("bob has to approve this node first" in line for line in sender.stderr)
+    assert requests(bob) == ["ocft_fred"]
+    bob("approve", fred.json("status")[0]["fingerprint"])
+    sender.send_signal(signal.SIGINT)
+    finish(sender)
+    fred("resume", fred.transfers()[0].id)
+    assert [digest(path) for path in bob.received()] == [digest(file)]
+
+
 def test_a_stranger_that_is_denied_learns_nothing(
     stranger: Person, bob: Person, tmp_path: Path
 ) -> None:
@@ -70,14 +89,14 @@ def test_a_stranger_that_is_denied_learns_nothing(
     assert stranger.transfers()[0].state is TransferState.PENDING
 
 
-def test_a_wrong_secret_is_met_with_silence(
+def test_a_wrong_secret_is_as_good_as_none(
     mallory: Person, alice: Person, bob: Person, tmp_path: Path
 ) -> None:  # R-HSK-1
     bob.listen()
     file = make_file(tmp_path / "file")
     mallory("send", str(file), "--to", "bob", "--timeout", "2", status=5)
     assert bob.transfers() == []
-    assert requests(bob) == []
+    assert requests(bob) == ["ocft_mallory"]  # it asks, like anybody
     alice("send", str(file), "--to", "bob")  # and nobody else is held up
 
 

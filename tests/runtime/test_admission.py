@@ -17,7 +17,7 @@ def make_admission(folder: Path, *, auto_accept: bool = False) -> Admission:
     return Admission(
         secrets=lambda _: ("secret-of-bob",),
         auto_accept=auto_accept,
-        max_file_size=1 << 20,
+        max_file_size=lambda: 1 << 20,
         download_dir=folder,
         wall_clock=lambda: EPOCH,
     )
@@ -39,7 +39,7 @@ def test_an_empty_secret_of_ours_matches_nothing(tmp_path: Path) -> None:
     admission = Admission(
         secrets=lambda _: (),
         auto_accept=False,
-        max_file_size=1 << 20,
+        max_file_size=lambda: 1 << 20,
         download_dir=tmp_path,
         wall_clock=lambda: EPOCH,
     )

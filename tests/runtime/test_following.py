@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ocft.errors import UnknownTransferError
-from ocft.events import Event, TransferCompleted, TransferProgress
+from ocft.events import ApprovalAwaited, Event, TransferCompleted, TransferProgress
 from ocft.ids import NodeId, TransferId
 from ocft.runtime.following import Following
 from ocft.storage import Database, Journal, TransferRecord
@@ -139,3 +139,13 @@ def test_a_forgotten_transfer_is_an_error(driver: Driver, journal: Journal) -> N
     Journal(driver.database).remove(INFO.id)
     with pytest.raises(UnknownTransferError):
         following.look()
+
+
+def test_that_a_followed_transfers_peer_has_to_approve_us_is_told(journal: Journal) -> None:
+    told: list[Event] = []
+    following = Following(journal, [INFO.id], told.append)
+    for peer in ("peer", "somebody else"):
+        following.take(
+            ApprovalAwaited(transfer_id=TransferId(""), peer_id=NodeId(peer), fingerprint="aaaa")
+        )
+    assert [event.peer_id for event in told] == ["peer"]

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from ocft import TransferState, TrustedPeer
-from ocft.events import MessageIgnored
+from ocft.errors import TransferRejectedError, TrustExpiredError
+from ocft.events import MessageIgnored, OfferRefused
 from ocft.ids import NodeId, TransferId
+from ocft.storage import NodeStore
 from ocft.testing import run
 from ocft.wire import (
     FINAL_ACK,
@@ -394,6 +396,100 @@ def test_secrets_are_in_no_event_error_or_repr(
 
     run(main())
     assert "secret-of" not in caplog.text
+
+
+def test_a_peer_was_seen_when_it_spoke_from_its_account(tmp_path: Path) -> None:
+    def seen(peer: Peer, node_id: str) -> float | None:
+        known = NodeStore(peer.bob._journal.database).find(NodeId(node_id))
+        return known.last_seen if known is not None else None
+
+    async def main() -> None:
+        async with Peer(tmp_path) as alice:
+            await alice.say(make_offer(), author="mallory")
+            assert seen(alice, "alice") is None
+            await alice.say(make_offer())
+            first = seen(alice, "alice")
+            assert first == pytest.approx(wall_clock(), abs=1)
+            await asyncio.sleep(30)
+            await alice.say(chunk(0))
+            assert seen(alice, "alice") == first  # once a minute is enough
+            await asyncio.sleep(30)
+            await alice.say(chunk(1))
+            assert seen(alice, "alice") == pytest.approx(wall_clock(), abs=1)
+            await alice.say(make_offer(), transfer_id="xfer_2", sender="carol", author="carol")
+            assert seen(alice, "carol") is None  # strangers could fill the database
+
+    run(main())
+
+
+def test_the_owner_is_told_of_a_peers_offer_that_was_refused_and_not_of_a_strangers(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with Peer(tmp_path, max_file_size=10) as alice:
+            await alice.say(make_offer())
+            (event,) = alice.events
+            assert isinstance(event, OfferRefused)
+            assert (event.size, event.code) == (len(DATA), "FILE_TOO_LARGE")
+            await alice.say(make_offer(), transfer_id="xfer_2", sender="carol", author="carol")
+            assert len(alice.events) == 1
+            assert [type(one) for one in alice.payloads()] == [Reject, Reject]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"max_file_size": 9}, TransferRejectedError), ({"expires_at": EPOCH}, TrustExpiredError)],
+    ids=["largest file", "expiry"],
+)
+def test_a_yes_of_the_owner_is_no_way_around_what_was_said_of_the_peer(
+    tmp_path: Path, change: dict[str, Any], error: type[Exception]
+) -> None:
+    async def main() -> None:  # R-LIM-1
+        async with Peer(tmp_path, trusted_peers=[]) as alice:
+            alice.bob.peers.add(TrustedPeer(id="alice"))
+            await alice.say(make_offer(secret=None))
+            alice.bob.peers.change("alice", **change)
+            with pytest.raises(error):
+                await alice.bob.accept_transfer("xfer_1")
+            assert alice.payloads() == []
+
+    run(main())
+
+
+def test_a_repeated_offer_counts_once_among_the_bytes_of_a_day(tmp_path: Path) -> None:
+    async def main() -> None:  # R-LIM-1
+        async with Peer(tmp_path, trusted_peers=[]) as alice:
+            alice.bob.peers.add(TrustedPeer(id="alice", bytes_per_day=len(DATA)))
+            await alice.say(make_offer(secret=None))
+            alice.bob.peers.change("alice", auto_accept=True)
+            await alice.say(make_offer(secret=None))
+            assert alice.payloads() == [Accept(ready=True)]
+
+    run(main())
+
+
+def test_an_expired_peer_cannot_go_on_by_offering_again(tmp_path: Path) -> None:
+    async def main() -> None:  # R-LIM-1
+        async with Peer(tmp_path, trusted_peers=[]) as alice:
+            alice.bob.peers.add(TrustedPeer(id="alice", expires_at=EPOCH + 8))
+            await alice.say(make_offer())
+            await alice.say(chunk(0))
+            await asyncio.sleep(20)
+            info = alice.bob.get_transfer("xfer_1")
+            assert info is not None
+            assert (info.error_code, info.is_resumable) == ("TRUST_EXPIRED", True)
+            alice.payloads()
+            await alice.say(make_offer())
+            await asyncio.sleep(1)
+            assert alice.payloads() == []
+            alice.bob.peers.extend("alice", 3600, wall_clock())
+            await alice.say(make_offer())
+            await asyncio.sleep(1)
+            assert alice.payloads() == [Accept(ready=True, resume_from=1)]
+
+    run(main())
 
 
 @pytest.mark.parametrize("recoverable", [True, False])

@@ -451,7 +451,13 @@ def test_unknown_ids_and_names_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"chunk_size": 0}, {"chunk_size": 2 << 20}, {"bot_id": ""}, {"send": None}],
+    [
+        {"chunk_size": 0},
+        {"chunk_size": 2 << 20},
+        {"bot_id": ""},
+        {"bot_id": "ali\u202ece"},
+        {"send": None},
+    ],
     ids=str,
 )
 def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: dict[str, object]) -> None:

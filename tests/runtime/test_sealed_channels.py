@@ -10,11 +10,12 @@ from ocft import ChannelLimits, Patience, TransferState, TrustedPeer
 from ocft.errors import (
     ConfigError,
     MessageTooLongError,
+    PeerTooOldError,
     TransferCancelledError,
     TransferTimeoutError,
 )
 from ocft.testing import run
-from ocft.wire import FrameType
+from ocft.wire import FrameType, Message, decode
 from tests.runtime.pair import DATA, write_source
 from tests.runtime.sealed_pair import (
     NARROW,
@@ -181,7 +182,9 @@ def test_a_known_fingerprint_is_never_brought_down_to_1_0(tmp_path: Path) -> Non
             info = await alice.end_of(await alice.manager.send_file("bob", write_source(tmp_path)))
             assert info.error_code == "TRANSFER_TIMEOUT"
             assert bob.manager.list_transfers() == []
-            assert all(frame[0] != ord("{") for frame in alice.room.frames("alice"))
+            said = [text for author, _, text in alice.room.said if author == "alice"]
+            assert said
+            assert not any(isinstance(one, Message) for text in said for one in decode(text))
             back = await bob.manager.send_file("alice", write_source(tmp_path))
             await alice.until(lambda: "not-allowed" in alice.ignored())
             assert alice.manager.get_transfer(back) is None
@@ -203,6 +206,53 @@ def test_1_0_can_be_forbidden(tmp_path: Path, how: str) -> None:
             back = await bob.manager.send_file("alice", write_source(tmp_path))
             await alice.until(lambda: "not-allowed" in alice.ignored())
             assert alice.manager.get_transfer(back) is None
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["node", "peer"])
+def test_a_peer_that_can_only_speak_what_is_forbidden_is_told_apart_at_once(
+    tmp_path: Path, how: str
+) -> None:
+    async def main() -> None:  # R-WIR-3
+        both = {"wires": ("1.0", "2"), "trusted_peers": []}
+        old = {"wires": ("1.0",), "trusted_peers": [TrustedPeer(id="alice")]}
+        async with sealed_nodes(tmp_path, both, old) as (alice, bob):
+            alice.manager.peers.add(TrustedPeer(id="bob"))
+            await alice.end_of(await alice.manager.send_file("bob", write_source(tmp_path)))
+            if how == "peer":
+                alice.manager.peers.change("bob", allows_wire_1=False)
+            else:
+                await alice.restart(wires=("2",))
+            began = asyncio.get_running_loop().time()
+            again = await alice.manager.send_file("bob", write_source(tmp_path, name="again"))
+            with pytest.raises(PeerTooOldError, match="--wire-1"):
+                await alice.manager.wait(again)
+            assert asyncio.get_running_loop().time() < began + 1
+            # Allowed, or updated: then it goes on.
+            alice.manager.peers.change("bob", allows_wire_1=True)
+            await alice.restart(wires=("1.0", "2"))
+            await alice.manager.resume_transfer(again)
+            await alice.manager.wait(again)
+            assert sorted(bob.tree()) == ["again", "report.bin"]
+
+    run(main())
+
+
+def test_who_was_only_silent_is_tried_in_wire_2_when_1_0_is_forbidden(tmp_path: Path) -> None:
+    async def main() -> None:  # R-WIR-3: it may have been asleep, and speak wire 2
+        both = {"wires": ("1.0", "2"), "trusted_peers": []}
+        async with sealed_nodes(tmp_path, both, {"wires": ("1.0", "2")}) as (alice, bob):
+            alice.manager.peers.add(TrustedPeer(id="bob", secret="s"))
+            await bob.stop()
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
+            await alice.until(lambda: alice.info(transfer_id).wire == "1.0")
+            await alice.manager.cancel_transfer(transfer_id)
+            alice.manager.peers.change("bob", allows_wire_1=False)
+            await bob.start(secret="s")
+            again = await alice.manager.send_file("bob", write_source(tmp_path))
+            await alice.manager.wait(again)
+            assert alice.info(again).wire == "2"
 
     run(main())
 

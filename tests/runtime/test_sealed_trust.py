@@ -11,9 +11,13 @@ from ocft.crypto import make_pairing_code
 from ocft.errors import (
     PairingFailedError,
     TransferRejectedError,
+    TrustExpiredError,
     UnknownPeerError,
     UnsealError,
+    WrongStateError,
+    error_for,
 )
+from ocft.events import OfferRefused, TransferResumed
 from ocft.runtime.wire2 import Sessions
 from ocft.storage import Database, PeerStore
 from ocft.testing import run
@@ -73,19 +77,76 @@ def test_what_a_peer_may_not_send_is_refused_with_a_code(
     run(main())
 
 
-def test_the_limit_of_the_node_holds_where_the_peer_has_a_larger_one(tmp_path: Path) -> None:
+def test_the_largest_transfer_of_the_node_is_looked_up_at_every_offer(tmp_path: Path) -> None:
     async def main() -> None:
-        options = trusting(max_file_size=1 << 40) | {"max_file_size": 100}
-        async with sealed_nodes(tmp_path, None, options) as (alice, _):
-            with pytest.raises(TransferRejectedError, match="FILE_TOO_LARGE"):
-                await alice.manager.wait(await send(alice, tmp_path))
+        largest = [len(DATA)]
+        options = trusting() | {"max_file_size": lambda: largest[0]}
+        async with sealed_nodes(tmp_path, None, options) as (alice, bob):
+            assert alice.state(await send(alice, tmp_path, name="a")) is TransferState.COMPLETED
+            largest[0] -= 1
+            assert alice.state(await send(alice, tmp_path, name="b")) is TransferState.REJECTED
+            # What is said of the peer stands instead, be it less or more.
+            bob.manager._given_peers.clear()
+            largest[0] = 100
+            await bob.restart(**trusting(max_file_size=len(DATA)))
+            assert alice.state(await send(alice, tmp_path, name="c")) is TransferState.COMPLETED
+
+    run(main())
+
+
+def test_the_owner_is_told_of_an_offer_that_was_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, None, trusting(max_file_size=9)) as (alice, bob):
+            transfer_id = await send(alice, tmp_path)
+            (event,) = bob.events
+            assert isinstance(event, OfferRefused)
+            assert (event.transfer_id, event.peer_id, event.size, event.code) == (
+                transfer_id,
+                "alice",
+                len(DATA),
+                "FILE_TOO_LARGE",
+            )
+            assert str(len(DATA)) in event.reason
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"may_send": False}, TransferRejectedError),
+        ({"max_file_size": len(DATA) - 1}, TransferRejectedError),
+        ({"bytes_per_day": len(DATA) - 1}, TransferRejectedError),
+        ({"expires_at": EPOCH}, TrustExpiredError),
+    ],
+    ids=["may send", "largest file", "bytes a day", "expiry"],
+)
+def test_a_yes_of_the_owner_is_no_way_around_what_was_said_of_the_peer(
+    tmp_path: Path, change: dict[str, Any], error: type[Exception]
+) -> None:
+    async def main() -> None:
+        options = {"trusted_peers": [], "auto_accept": False}
+        async with sealed_nodes(tmp_path, None, options) as (alice, bob):
+            bob.manager.peers.add(peer_of("alice"))
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
+            await bob.until(lambda: "offer-received" in bob.names())
+            bob.manager.peers.change("alice", **change)
+            with pytest.raises(error):
+                await bob.manager.accept_transfer(transfer_id)
+            assert bob.state(transfer_id) is TransferState.PENDING
+            # What changes its mind again changes that, too.
+            bob.manager.peers.change(
+                "alice", may_send=True, max_file_size=None, bytes_per_day=None, expires_at=None
+            )
+            await bob.manager.accept_transfer(transfer_id)
+            await alice.manager.wait(transfer_id)
 
     run(main())
 
 
 def test_the_bytes_of_a_day_are_counted_for_a_day(tmp_path: Path) -> None:
     async def main() -> None:
-        options = trusting(bytes_per_day=2 * len(DATA))
+        options = trusting(bytes_per_day=2 * len(DATA) + 200)  # their manifests count
         async with sealed_nodes(tmp_path, None, options) as (alice, _):
             states = [alice.state(await send(alice, tmp_path, DATA, f"{n}")) for n in range(3)]
             assert [one.value for one in states if one] == ["completed", "completed", "rejected"]
@@ -167,13 +228,114 @@ def test_the_end_of_trust_ends_what_is_under_way(tmp_path: Path, how: str, side:
             assert info.error_code == "TRUST_EXPIRED"
             assert asyncio.get_running_loop().time() < 40
             assert bob.tree() == {}
+            # What runs out can be renewed; what is revoked is over.
+            assert info.is_resumable is (how == "expiry")
             if judge is bob:
-                assert bob.parts() == []
+                assert bool(bob.parts()) is (how == "expiry")
                 # And it gets nothing more.
                 again = await alice.manager.send_file("bob", write_source(tmp_path))
                 await asyncio.sleep(200)
                 assert alice.state(again) is TransferState.PENDING
                 assert bob.manager.get_transfer(again) is None
+
+    run(main())
+
+
+@pytest.mark.parametrize("side", ["sender", "receiver"])
+def test_what_ended_with_the_trust_goes_on_after_it_was_extended(tmp_path: Path, side: str) -> None:
+    async def main() -> None:
+        fields = {"expires_at": EPOCH + 8}
+        options: dict[str, Any] = {"trusted_peers": [], "patience": Patience(decision=300)}
+        async with sealed_nodes(tmp_path, options, options, limits=SLOW) as (alice, bob):
+            alice.manager.peers.add(peer_of("bob", **(fields if side == "sender" else {})))
+            bob.manager.peers.add(peer_of("alice", **(fields if side == "receiver" else {})))
+            judge, judged = (alice, bob) if side == "sender" else (bob, alice)
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, BIG * 4))
+            ends = [await node.end_of(transfer_id) for node in (judge, judged)]
+            assert [one.error_code for one in ends] == ["TRUST_EXPIRED", "NOT_TRUSTED"]
+            assert all(one.is_resumable for one in ends)
+            assert [error_for(one.error_code, "").exit_status for one in ends] == [4, 4]
+            stored = bob.info(transfer_id).bytes_done
+            assert stored > 0
+            # Not before: R-LIM-1, also where the other side goes on.
+            with pytest.raises(TrustExpiredError):
+                await judge.manager.resume_transfer(transfer_id)
+            await judged.manager.resume_transfer(transfer_id)
+            await asyncio.sleep(30)
+            assert bob.info(transfer_id).bytes_done == stored
+            assert judge.info(transfer_id).state is TransferState.FAILED
+
+            judge.manager.peers.extend(judged.name, 3600, wall_clock())
+            if alice.info(transfer_id).is_resumable:
+                await alice.manager.resume_transfer(transfer_id)
+            await alice.until(lambda: alice.state(transfer_id) is TransferState.COMPLETED, 5000)
+            assert bob.tree() == {"report.bin": BIG * 4}
+            resumed = [one for one in bob.events if isinstance(one, TransferResumed)]
+            assert resumed[-1].bytes_done >= stored
+
+    run(main())
+
+
+def test_an_offer_that_waits_when_the_trust_runs_out_waits_again_when_it_is_renewed(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        options = {"trusted_peers": [], "auto_accept": False}
+        async with sealed_nodes(tmp_path, None, options) as (alice, bob):
+            bob.manager.peers.add(peer_of("alice", expires_at=EPOCH + 8))
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
+            assert (await bob.end_of(transfer_id)).is_resumable
+            await alice.end_of(transfer_id)
+            bob.manager.peers.extend("alice", 3600, wall_clock())
+            await alice.manager.resume_transfer(transfer_id)
+            await bob.until(lambda: bob.state(transfer_id) is TransferState.PENDING)
+            await asyncio.sleep(5)
+            assert bob.tree() == {}
+            await bob.manager.accept_transfer(transfer_id)
+            await alice.manager.wait(transfer_id)
+
+    run(main())
+
+
+def test_who_cannot_send_to_a_peer_any_more_can_when_the_trust_was_renewed(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, {"trusted_peers": []}, limits=SLOW) as (alice, bob):
+            alice.manager.peers.add(peer_of("bob", expires_at=EPOCH + 8))
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, BIG * 4))
+            await bob.until(lambda: bob.state(transfer_id) and bob.info(transfer_id).bytes_done)
+            await alice.stop()
+            await asyncio.sleep(10)
+            await alice.start()  # what was under way cannot even be launched
+            assert (await alice.end_of(transfer_id)).is_resumable
+            alice.manager.peers.extend("bob", 3600, wall_clock())
+            await alice.manager.resume_transfer(transfer_id)
+            await alice.manager.wait(transfer_id)
+
+    run(main())
+
+
+@pytest.mark.parametrize("side", ["sender", "receiver"])
+def test_a_revocation_is_final_also_for_what_only_could_go_on(tmp_path: Path, side: str) -> None:
+    async def main() -> None:
+        options: dict[str, Any] = {"trusted_peers": [], "patience": Patience(idle=30)}
+        async with sealed_nodes(tmp_path, options, options, limits=SLOW) as (alice, bob):
+            alice.manager.peers.add(peer_of("bob"))
+            bob.manager.peers.add(peer_of("alice"))
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, BIG * 4))
+            await bob.until(lambda: bob.state(transfer_id) and bob.info(transfer_id).bytes_done)
+            alice.room.ear = lambda author, to, text: []
+            judge, other = (alice, "bob") if side == "sender" else (bob, "alice")
+            assert (await judge.end_of(transfer_id)).is_resumable
+            judge.manager.revoke(other)
+            await judge.end_of(transfer_id)
+            assert not judge.info(transfer_id).is_resumable
+            assert judge.info(transfer_id).error_code == "TRUST_EXPIRED"
+            if judge is bob:
+                assert bob.parts() == []
+            with pytest.raises(WrongStateError):
+                await judge.manager.resume_transfer(transfer_id)
 
     run(main())
 
@@ -232,7 +394,8 @@ def test_an_empty_or_wrong_secret_proves_nothing(tmp_path: Path, secret: str) ->
             await asyncio.sleep(600)
             assert not alice.info(transfer_id).state.is_final
             assert bob.manager.list_transfers() == []
-            assert len(bob.manager.trust_requests()) == (secret == "")
+            # R-HSK-1: a wrong one is as good as none.
+            assert [one.id for one in bob.manager.trust_requests()] == [ALICE]
 
     run(main())
 

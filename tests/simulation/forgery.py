@@ -161,7 +161,7 @@ class Forger:
             return []
         try:
             finish = finish.model_copy(update={"proof": None})
-            root = responder.take_finish(finish, secrets=[]).root
+            root = responder.take_finish(finish, known=None, secrets=[]).root
         except OcftError:
             return []
         return self._sealed_words(root, 1_800_000_000_000, is_initiator=False)

@@ -141,14 +141,14 @@ def judge_memory(node: SealedNode) -> None:
         "wrong proofs": (len(answers._wrong_proofs), 16),
         "root keys in use": (len(wire.sessions._live), 2),
         "salts": (max((len(one._salts) for one in wire.sessions._live.values()), default=0), 1024),
-        "tags": (len(wire.tags._pumps), 64),
+        "tags": (len(wire.tags._owners), 64),
         "messages in fragments": (len(unfinished), 64),
         "messages of one author": (max(of_author.values(), default=0), 4),
         "live transfers": (len(manager._engine.fleet), 2 * 256),
         "codes shown": (len(pairings._shown), 8),
         "codes typed": (len(pairings._typed), 8),
         "tasks of pairings": (len(pairings._tasks), 16),
-        "refusals": (len(reception._refusals), 32),
+        "refusals": (len(reception._offers._refusals), 32),
         "peers seen": (len(reception._seen), 2),
     }
     for what, (size, most) in sizes.items():

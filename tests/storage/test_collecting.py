@@ -248,3 +248,22 @@ def test_names_collide_here_exactly_when_they_do_for_the_receiver(names: list[st
         assert does_collide
     else:
         assert not does_collide
+
+
+def test_all_names_that_not_every_receiver_can_save_are_named(tmp_path: Path) -> None:
+    for name in ("ok.txt", "a:b", "sub/CON.txt", "bad?/one", "bad?/two"):
+        path = tmp_path / "folder" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with pytest.raises(ConfigError) as caught:
+        collect([tmp_path / "folder"])
+    said = str(caught.value)
+    assert said.startswith("3 files and folders")
+    for wrong in ("folder/a:b'", "folder/sub/CON.txt'", "folder/bad?'"):
+        assert wrong in said
+    assert "ok.txt" not in said
+    for number in range(30):
+        (tmp_path / "folder" / f"{number}:").touch()
+    with pytest.raises(ConfigError, match="and 13 more"):
+        collect([tmp_path / "folder"])
+    assert len(collect([tmp_path / "folder"], exclude=["*:*", "CON*", "bad?"]).files) == 1

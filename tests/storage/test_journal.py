@@ -408,3 +408,60 @@ def test_the_bytes_of_a_day_are_those_of_transfers_that_took_or_may_take_room(  
     add("of another", peer_id=NodeId("bob"))
     assert journal.received_since(NodeId("alice"), 100.0) == 30
     assert journal.received_since(NodeId("nobody"), 0.0) == 0
+
+
+def test_the_manifest_counts_whatever_became_of_the_files(  # R-LIM-1
+    journal: Journal, make_record: MakeRecord
+) -> None:
+    for number, state in enumerate(TransferState):
+        record = make_record(f"x{number}", content=bytes(10), state=state)
+        journal.add(replace(record, manifest_size=7, info=replace(record.info, started_at=100.0)))
+    count = len(TransferState)
+    ended_with_nothing = 3
+    expected = 7 * count + 10 * (count - ended_with_nothing)
+    assert journal.received_since(NodeId("alice"), 100.0) == expected
+    without = journal.received_since(NodeId("alice"), 100.0, without=TransferId("x0"))
+    assert without == expected - 17
+
+
+def test_what_never_began_is_taken_back_as_if_it_had_not_been_offered(  # R-CTL-4
+    journal: Journal, make_record: MakeRecord
+) -> None:
+    journal.add(_offered(make_record(), 500))
+    journal.ask(ONE, RequestKind.CANCEL)
+    journal.drop(ONE)
+    assert journal.get(ONE) is None
+    assert _forgotten_before(journal.database) == {}
+    assert journal.add(_offered(make_record(), 500))
+
+
+def test_a_manifest_that_a_kill_left_goes_with_the_next_look(
+    journal: Journal, make_record: MakeRecord
+) -> None:
+    failed = TransferState.FAILED
+    rows = {
+        "over": make_record("over", state=TransferState.COMPLETED),
+        "failed": make_record("failed", state=failed),
+        "goes on": make_record("goes on", state=failed, is_resumable=True),
+        "live": make_record("live"),
+        "sent": _offered(
+            make_record("sent", state=TransferState.COMPLETED), 5, direction=Direction.SEND
+        ),
+    }
+    for name, record in rows.items():
+        journal.add(record, manifest=name.encode())
+    journal.prune()
+    assert {name for name in rows if journal.has_manifest(TransferId(name))} == {
+        "goes on",
+        "live",
+        "sent",
+    }
+    assert len(journal.records()) == len(rows)
+
+
+def test_how_much_was_taken_is_recorded(journal: Journal, make_record: MakeRecord) -> None:
+    record = make_record()
+    info = replace(record.info, files_taken=2, bytes_taken=300)
+    record = replace(record, info=info, manifest_digest="ab" * 32)
+    journal.add(record)
+    assert journal.get(ONE) == record

@@ -97,3 +97,14 @@ def test_whole_folders_stay_and_parts_of_one_are_copied() -> None:  # R-MAN-3
     manifest = manifest_of({"all/a": b"1", "all/b": b"2", "some/a": b"3", "some/b": b"4", "x": b""})
     assert split_owned(manifest, {0, 1, 2, 4}) == ({0, 1, 4}, {2})
     assert split_owned(manifest, set()) == (set(), set())
+
+
+def test_looking_stops_when_nothing_of_it_is_needed_any_more(inbox: Path) -> None:
+    asked: list[int] = []
+
+    def is_over() -> bool:
+        asked.append(0)
+        return len(asked) > 3
+
+    assert already_have(MANIFEST, inbox, is_over=is_over) == {0}
+    assert already_have(MANIFEST, inbox, is_over=lambda: True) == set()

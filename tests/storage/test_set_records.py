@@ -19,9 +19,11 @@ def _recorded(journal: Journal, make_record: MakeRecord) -> None:
 
 def test_a_manifest_comes_back_and_can_be_replaced(journal: Journal) -> None:
     assert journal.manifest(ONE) is None
+    assert not journal.has_manifest(ONE)
     journal.save_manifest(ONE, b"\xa0")
     journal.save_manifest(ONE, b"\x00\xff")
     assert journal.manifest(ONE) == b"\x00\xff"
+    assert journal.has_manifest(ONE)
 
 
 def test_sources_come_back_in_the_order_of_the_manifest(journal: Journal) -> None:
@@ -45,11 +47,13 @@ def test_the_naming_of_files_is_recorded(journal: Journal) -> None:
     assert journal.publications(ONE) == {"a": Path("/x/a"), "b": Path("/x/\udcff")}
 
 
-def test_forgetting_what_is_stored_forgets_the_naming(journal: Journal) -> None:
+def test_forgetting_what_is_stored_forgets_the_naming_and_the_manifest(journal: Journal) -> None:
+    journal.save_manifest(ONE, b"m")
     journal.save_staging(ONE, 5)
     journal.save_publications(ONE, {"a": Path("/x/a")})
     journal.forget_pieces(ONE)
     assert (journal.staging(ONE), journal.publications(ONE)) == (None, {})
+    assert not journal.has_manifest(ONE)
 
 
 def test_all_of_it_goes_with_its_transfer(journal: Journal) -> None:

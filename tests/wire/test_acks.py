@@ -60,9 +60,25 @@ def test_what_is_beyond_the_limit_is_not_named(ack: RangeAck, limit: int) -> Non
     assert _below(cut.ranges, limit) == _below(ack.ranges, limit)
 
 
+def test_an_ack_has_4096_ranges_and_its_limit_is_before_the_others() -> None:  # R-ARQ-13
+    for first in (0, 1):
+        ranges = tuple((2 * number, 2 * number + 1) for number in range(first, 100_000))
+        ack = RangeAck(heard=1, delay_ms=0, limit=200_000, ranges=ranges, is_decided=True)
+        told = unpack_ack(pack_ack(ack, room=1 << 20))
+        assert told.ranges == ranges[:4096]
+        assert told.limit == ranges[4096][0]
+
+
+def test_more_ranges_than_an_ack_has_are_malformed() -> None:  # R-ARQ-13
+    assert len(unpack_ack(_body(0, 0, 2**40, 5, *[1] * 2 * 4095)).ranges) == 4096
+    with pytest.raises(MalformedMessageError):
+        unpack_ack(_body(0, 0, 2**40, 5, *[1] * 2 * 4096))
+
+
 def test_the_longest_ack_is_one_of_all_holes() -> None:
-    ranges = tuple((2 * number, 2 * number + 1) for number in range(1, 100_000))
-    ack = RangeAck(heard=1, delay_ms=0, limit=200_000, ranges=ranges, is_decided=True)
+    far = 1 << 40
+    ranges = tuple((far * number, far * number + far // 2) for number in range(1, 4000))
+    ack = RangeAck(heard=1, delay_ms=0, limit=far * 4000, ranges=ranges, is_decided=True)
     body = pack_ack(ack, room=1 << 20)
     assert MAX_ACK - 20 <= len(body) <= MAX_ACK
     assert unpack_ack(body).ranges == ranges[: len(unpack_ack(body).ranges)]

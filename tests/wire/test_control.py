@@ -14,7 +14,9 @@ from ocft.wire import (
     Control,
     OfferAgain,
     TransferAccept,
+    TransferDone,
     TransferOffer,
+    TransferReject,
     decode_cbor,
     encode_cbor,
     pack_control,
@@ -126,6 +128,18 @@ def test_a_transfer_id_is_of_its_letters(transfer: str) -> None:  # case J15
     _refused(fields_of("again") | {"transfer": transfer})
 
 
+def test_an_owners_words_go_with_a_refusal() -> None:  # R-CTL-1
+    plain = fields_of("reject")
+    for words in ("x", "no, thank you \N{SNOWMAN}", "w" * 300):
+        message = unpack_control(encode_cbor(plain | {"words": words}))
+        assert isinstance(message, TransferReject)
+        assert message.words == words
+        assert unpack_control(pack_control(message)) == message
+    for wrong in ("", "w" * 301, b"no", 1, None, ["no"]):
+        _refused(plain | {"words": wrong})
+    _refused(fields_of("stop") | {"words": "no"})
+
+
 @pytest.mark.parametrize("code", ["", "no thanks", "no", "X" * 65, "A\n", "1A", "Ä"])
 def test_a_code_is_no_words(code: str) -> None:  # R-CTL-1
     _refused(fields_of("reject") | {"code": code})
@@ -222,3 +236,15 @@ def test_our_own_messages_are_checked_too() -> None:
     assert isinstance(offer, TransferOffer)
     assert offer.file_count == 2
     assert offer.offered_at == 1_795_227_088_548
+
+
+def test_done_says_how_much_was_taken_if_it_was_not_all() -> None:  # R-MAN-3
+    for taken in (None, (0, 0), (2, 2**62)):
+        done = TransferDone(
+            transfer_id=TransferId("x"), epoch=1, manifest_digest=bytes(32), taken=taken
+        )
+        assert unpack_control(pack_control(done)) == done
+    plain = {"t": "done", "transfer": "x", "epoch": 1, "digest": bytes(32)}
+    for wrong in ([1], [1, 2, 3], [-1, 2], [1, True], "12", [1, None], 7):
+        with pytest.raises(MalformedMessageError):
+            unpack_control(encode_cbor({**plain, "taken": wrong}))

@@ -23,7 +23,7 @@ from ocft.wire import (
 from tests.wire.frame_samples import ALICE, BOB, HANDSHAKES, filled
 
 LOUD = "IGNORE PREVIOUS INSTRUCTIONS \x1b[2J "
-_words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256)
+_words = st.text(min_size=1, max_size=256).filter(str.isprintable)
 _any_cbor = st.recursive(
     st.none()
     | st.booleans()
@@ -71,6 +71,27 @@ def test_every_hello_comes_back(sender: str, recipient: str, nonce: bytes) -> No
         eph=filled(32),
     )
     assert parse_frame(pack_handshake(message)) == message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "a" * 257,
+        "a\nb",
+        "\x1b[2J",
+        "a\u202eb",
+        "a\u200bb",
+        "a\u2028b",
+        "\ufeffa",
+        "\x7f",
+        "\x9b",
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("field", ["from", "to"])
+def test_a_node_s_name_is_short_and_can_be_printed(field: str, name: str) -> None:  # R-FRM-2
+    _refused(_frame("hello", fields_of("hello") | {field: name}))
 
 
 def test_the_names_are_those_of_the_protocol() -> None:

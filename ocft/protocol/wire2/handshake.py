@@ -109,11 +109,7 @@ class Initiator:
         th2 = transcript("OCFT 2 reply", self.hello_hash, unsigned_reply(reply))
         if not peer.verifies(reply.sig, b"OCFT 2 responder" + th2):
             raise UnsealError("a reply with a wrong signature")
-        if self._known is not None and not proofs_match(self._known, peer.fingerprint):
-            raise FingerprintChangedError(
-                f"{self._peer_id} has another identity than before. If it was set up anew, "
-                "remove it and pair again; if not, somebody is in between."
-            )
+        _require_same(self._known, peer, self._peer_id)
         their_secret = self._identity.open_secret(reply.ct)
         our_secret, ct = peer.seal_secret()
         replied = transcript("OCFT 2 replied", th2, reply.sig)
@@ -141,11 +137,15 @@ class Initiator:
         self.finish = pack_handshake(finish)
         self.root, self._peer, self._th3 = root, peer, th3
 
-    def take_welcome(self, welcome: Welcome, *, trusts_unknown: bool) -> Established | None:
+    def take_welcome(
+        self, welcome: Welcome, *, known: bytes | None, trusts_unknown: bool
+    ) -> Established | None:
         """Take in the welcome, which was opened with `root`.
 
         Args:
             welcome: What it says.
+            known: The peer's fingerprint, as it is known now: another handshake, a pairing or a
+                revocation may have come in between (R-HSK-2).
             trusts_unknown: Whether a peer of which we know nothing is taken as it is: its files
                 would travel readable otherwise (R-HSK-4).
 
@@ -154,17 +154,19 @@ class Initiator:
 
         Raises:
             UnsealError: The peer does not prove the secret that we know of it.
+            FingerprintChangedError: The peer has another identity than the one that we know.
         """
         if self.root is None or self._peer is None:
             raise UnsealError("a welcome before the reply")
         if welcome.status != "ok":
             return None
+        _require_same(known, self._peer, self._peer_id)
         proved = None
         if self._peer_secret:
             ours = secret_proof(self.root, self._th3, self._peer_secret, is_initiator=False)
             if proofs_match(ours, welcome.proof):
                 proved = self._peer_secret
-        if self._known is None and proved is None and (self._peer_secret or not trusts_unknown):
+        if known is None and proved is None and (self._peer_secret or not trusts_unknown):
             raise UnsealError("the peer does not prove its secret")
         return Established(
             peer_id=self._peer_id,
@@ -201,10 +203,8 @@ class Responder:
     ) -> None:
         self.peer = PublicIdentity.from_bytes(hello.id)
         """The identity that the peer claims; proved by `take_finish`."""
-        if known is not None and not proofs_match(known, self.peer.fingerprint):
-            raise FingerprintChangedError(f"{hello.sender} has another identity than before.")
-        self._is_known = known is not None
         self.peer_id = hello.sender
+        _require_same(known, self.peer, self.peer_id)
         self.hello_hash = transcript("OCFT 2 hello", pack_handshake(hello))
         """Names the HELLO that this answers."""
         self._identity = identity
@@ -230,16 +230,25 @@ class Responder:
         self._established: Established | None = None
         self._th3 = b""
 
-    def take_finish(self, finish: Finish, *, secrets: Iterable[str]) -> Established:
+    def take_finish(
+        self, finish: Finish, *, known: bytes | None, secrets: Iterable[str]
+    ) -> Established:
         """Take in the end of the handshake; a repeat gives the same result.
+
+        A wrong proof is none (R-HSK-1): the peer may have missed that our secret changed, and who
+        guesses learns no more than who proves nothing.
 
         Args:
             finish: What came, for `replied`.
+            known: The peer's fingerprint, as it is known now: it may have been learnt since the
+                HELLO came (R-HSK-2).
             secrets: Our secrets that count at the moment.
 
         Raises:
-            UnsealError: A signature, a seal or a proof is wrong.
+            UnsealError: A signature, a seal or the mac is wrong.
+            FingerprintChangedError: The peer has another identity than the one that we know.
         """
+        _require_same(known, self.peer, self.peer_id)
         if self._established is not None:
             return self._established
         if finish.reply != self.replied or finish.sender != self.peer_id:
@@ -257,9 +266,6 @@ class Responder:
             for secret in secrets:
                 if proofs_match(secret_proof(root, th3, secret, is_initiator=True), finish.proof):
                     proved = secret
-            # R-HSK-1. Whom we know by its fingerprint may have missed that our secret changed.
-            if proved is None and not self._is_known:
-                raise UnsealError("a FINISH that proves another secret")
         self._th3 = th3
         self._established = Established(
             peer_id=self.peer_id,
@@ -279,3 +285,12 @@ class Responder:
         if is_ok and secret is not None:
             proof = secret_proof(self._established.root, self._th3, secret, is_initiator=False)
         return Welcome(status="ok" if is_ok else "pending", proof=proof)
+
+
+def _require_same(known: bytes | None, peer: PublicIdentity, peer_id: NodeId) -> None:
+    """Refuse an identity that is not the one that is known, where one is (R-HSK-2)."""
+    if known is not None and not proofs_match(known, peer.fingerprint):
+        raise FingerprintChangedError(
+            f"{peer_id} has another identity than before. If it was set up anew, "
+            "remove it and pair again; if not, somebody is in between."
+        )

@@ -59,6 +59,7 @@ class SayReject:
 
     epoch: int
     code: str
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,24 +157,31 @@ class Guesser:
         )
         """The frame to send, again and again until it changes or `paired` is there."""
 
-    def take(self, message: Pair) -> None:
+    def take(self, message: Pair) -> bool:
         """Take in a step; then `to_send` is what answers it.
+
+        Returns:
+            Whether it was the step that was waited for. Any other text changes nothing.
 
         Raises:
             PairingFailedError: The other side has another code; this run is over.
         """
         if message.recipient != self._node_id:
-            return
+            return False
         if self._keys is None:
-            if message.step == 2 and message.spake is not None:  # noqa: PLR2004 - of the spec
-                self._take_answer(message, message.spake)
-        elif (
-            self.paired is None
-            and message.step == 4  # noqa: PLR2004
-            and message.sender == self._prover
-            and message.sealed is not None
+            if message.step != 2 or message.spake is None:  # noqa: PLR2004 - of the spec
+                return False
+            self._take_answer(message, message.spake)
+            return True
+        if (
+            self.paired is not None
+            or message.step != 4  # noqa: PLR2004
+            or message.sender != self._prover
+            or message.sealed is None
         ):
-            self.paired = _open(self._keys.prover_key, message.sealed, message.sender)
+            return False
+        self.paired = _open(self._keys.prover_key, message.sealed, message.sender)
+        return True
 
     def _take_answer(self, answer: Pair, spake: bytes) -> None:
         try:

@@ -17,9 +17,10 @@ from ocft.events import (
     TransferResumed,
 )
 from ocft.ids import NodeId, TransferId
-from ocft.protocol.machine import Machine
+from ocft.protocol.machine import LONGEST_WORDS, Machine
 from ocft.protocol.timers import Patience
 from ocft.protocol.wire2.acks import AckSchedule
+from ocft.protocol.wire2.arrived import Arrived
 from ocft.protocol.wire2.outputs import (
     PublishFiles,
     ReadManifest,
@@ -39,8 +40,6 @@ from ocft.transfers import TransferState
 from ocft.wire import Control, Data, RangeAck, TransferOffer, TransferStop
 
 CANCELLED_CODE = TransferCancelledError.code
-_AHEAD_OF_MANIFEST = 64 * 1024  # bytes of the files that may come while the manifest is checked
-_WINDOW = 64 * 1024 * 1024  # bytes that may be written before they are synced
 _FIRST_REPEAT = 1.0  # seconds, R-ARQ-7
 _LONGEST_REPEAT = 60.0
 
@@ -81,18 +80,17 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
             patience=patience or Patience(),
         )
         self.epoch = epoch
-        self._size = size
-        self._manifest_size = manifest_size
         self._is_manifest_known = is_manifest_known
         self._is_reading_manifest = False
-        self._stored = stored or RangeSet()
-        self._written = self._stored.copy()  # also what is not synced yet
+        self._is_choosing = False  # finding out which files need not be sent
+        self._arrived = Arrived(size, manifest_size, stored or RangeSet())
         self._acks = AckSchedule()
         self._acks_sent = 0
         self._has_keys = False  # of the current epoch: its accept has left
         self._accept: SayAccept | None = None  # of the current epoch
         self._owes: SayAccept | SayAgain | SayReject | SayDone | SayStop | None = None
         self._reject_code = TransferRejectedError.code
+        self._reject_words = ""  # what the sender is told beside it
         self._repeat_at = math.inf  # when the decision, or `again`, is said again
         self._repeat_wait = _FIRST_REPEAT
 
@@ -104,17 +102,14 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
     @property
     def bytes_done(self) -> int:
         """Bytes of the files that are stored, or not wanted."""
-        missing = sum(end - first for first, end in self._stored.missing(0, self._manifest_size))
-        return self._stored.total() - (self._manifest_size - missing)
+        return self._arrived.bytes_done
 
     @property
     def limit(self) -> int:
         """Bytes of the byte space before which the sender may send."""
-        if not self.is_decided:
-            return self._manifest_size
-        if not self._is_manifest_known:
-            return min(self._size, self._manifest_size + _AHEAD_OF_MANIFEST)
-        return min(self._size, self._stored.first_missing() + _WINDOW)
+        return self._arrived.limit(
+            is_decided=self.is_decided, is_manifest_known=self._is_manifest_known
+        )
 
     def offered(self, epoch: int, now: float) -> None:
         """Take in the offer that begins the transfer, or one of the next epoch, or a repeat.
@@ -148,14 +143,24 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         self._accept = self._owes = SayAccept(epoch, self.is_decided, self.limit)
         self._repeat_at = math.inf
 
-    def accept(self, now: float) -> None:
+    @property
+    def is_manifest_known(self) -> bool:
+        """Whether the manifest was read and checked."""
+        return self._is_manifest_known
+
+    def accept(self, now: float, *, is_choosing: bool = False) -> None:
         """Decide to take the files.
+
+        Args:
+            now: Seconds on the same clock.
+            is_choosing: Whether `chosen` will tell what need not be sent.
 
         Raises:
             UnexpectedMessageError: It was decided before.
         """
         self._move(ReceiverInput.DECIDE_YES)
         self._begin(now)
+        self._is_choosing = is_choosing
         if self._is_manifest_known:
             self._tell_accepted()
         if isinstance(self._owes, SayAccept) and not self._has_keys:
@@ -163,14 +168,15 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
             self._accept = self._owes = SayAccept(self.epoch, is_decided=True, limit=self.limit)
         elif self._accept is not None:
             self._say_decided(now)
-        if self._is_manifest_known and self._is_all_stored():  # nothing but empty files
+        if self._is_manifest_known and self._arrived.has_all:  # nothing but empty files
             self._publish()
 
     def reject(self, reason: str, now: float, *, code: str = TransferRejectedError.code) -> None:  # noqa: ARG002
         """Decide not to take the files.
 
         Args:
-            reason: Why, in our words, for our side only (R-CTL-1).
+            reason: Why, in our words. The sender is told them where they are the owner's: with the
+                default code (R-CTL-1).
             now: Seconds on the same clock.
             code: What the sender is told.
 
@@ -179,15 +185,38 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         """
         self._move(ReceiverInput.DECIDE_NO)
         self._reject_code = code
+        if code == TransferRejectedError.code:
+            # What was typed on a terminal may be no Unicode, and only Unicode can be sent.
+            said = reason.encode("utf-8", "replace").decode()
+            self._reject_words = said[:LONGEST_WORDS]
         self.error = TransferRejectedError(reason)
         self._notify(
             TransferRejected(transfer_id=self._transfer_id, peer_id=self._peer_id, reason=reason)
         )
-        self._owes = SayReject(self.epoch, code)
+        self._owes = self._farewell()
 
-    def resume(self, now: float) -> None:
-        """Go on after a restart, R-ARQ-10: the keys of the last epoch are gone."""
+    def chosen(self, not_wanted: Iterable[Range], now: float) -> None:
+        """Take in which files need not be sent: they are left out, or here already (R-MAN-3).
+
+        Until then nothing gets its name, not even where nothing is missing: what is here already
+        is not to be saved a second time.
+
+        Args:
+            not_wanted: Their ranges, which are recorded.
+            now: Seconds on the same clock.
+        """
+        self._is_choosing = False
+        self.stored(not_wanted, now)
+
+    def resume(self, now: float, *, is_choosing: bool = False) -> None:
+        """Go on after a restart, R-ARQ-10: the keys of the last epoch are gone.
+
+        Args:
+            now: Seconds on the same clock.
+            is_choosing: Whether `chosen` will tell what need not be sent.
+        """
         self._begin(now, None if self.is_decided else self._patience.decision)
+        self._is_choosing = is_choosing
         if self.state is TransferState.COMPLETED:
             self._owes = SayDone(self.epoch)
             return
@@ -198,7 +227,7 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
                 )
             )
         self._check_manifest()
-        if self.is_decided and self._is_all_stored():
+        if self.is_decided and self._arrived.has_all and not self._is_choosing:
             self._publish()
         elif self.epoch:
             self._owes = SayAgain(self.epoch)
@@ -213,27 +242,29 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
             now: Seconds on the same clock.
 
         Raises:
-            UnexpectedMessageError: The bytes are outside of what may be sent.
+            UnexpectedMessageError: The bytes are outside of what may be sent, or would be one more
+                range than there may be: they come again (R-ARQ-13).
         """
         if self.state.is_final:
             if data.wants_ack:  # a late frame is no question
                 self._repeat_end(self.epoch)
             return
         first, end = data.offset, data.offset + len(data.data)
-        if end > (self.limit if first < end else self._size):
+        if end > (self.limit if first < end else self._arrived.size):
             raise UnexpectedMessageError(f"bytes {first} to {end} are not what may be sent now")
         self._sign_of_life(now)
-        if first < end and end > self._manifest_size:  # it knows that we want the files
+        self._arrived.require_fit(first, end)
+        if first < end and end > self._arrived.manifest_size:  # it knows that we want the files
             self._repeat_at, self._repeat_wait = math.inf, _FIRST_REPEAT
-        is_new = not self._written.covers(first, end)
+        is_new = self._arrived.is_new(first, end)
         self._acks.came(number, first, end, now, wants_ack=data.wants_ack, is_new=is_new)
         if is_new:
-            if end > self._manifest_size and self.state is not TransferState.PENDING:
+            if end > self._arrived.manifest_size and self.state is not TransferState.PENDING:
                 self._move(ReceiverInput.CONTENT)
-            self._written.add(first, end)
+            self._arrived.write(first, end)
             self._outputs.append(WriteBytes(first, data.data))
         else:
-            self._acks.stored(self._stored, now)
+            self._acks.stored(self._arrived.stored, now)
 
     def stored(self, ranges: Iterable[Range], now: float) -> None:
         """Take in that bytes are synced and recorded.
@@ -245,23 +276,17 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         if self.state.is_final:
             return
         for first, end in ranges:
-            if self._has_keys and not self._written.covers(first, end):
+            if self._has_keys and self._arrived.is_new(first, end):
                 self._acks.ask(now)  # what need not come is said before it is sent
-            self._stored.add(first, end)
-            self._written.add(first, end)
-        self._acks.stored(self._stored, now)
+            self._arrived.store(first, end)
+        self._acks.stored(self._arrived.stored, now)
         self._check_manifest()
         if self.is_decided and self._is_reading_manifest and not self._is_manifest_known:
             self._acks.postpone(now)  # the ack that says what is wanted says more
-        if self.is_decided and self._is_manifest_known and self._is_all_stored():
+        if self.is_decided and self._is_manifest_known and self._arrived.has_all:
             self._publish()
             # Mostly the files have their names in a moment, and `done` says it all.
             self._acks.postpone(now)
-
-    def forget(self, ranges: Iterable[Range]) -> None:
-        """Take in that bytes that were written are not stored after all: the disk refused."""
-        for first, end in ranges:
-            self._written.remove(first, end)
 
     def manifest_known(
         self, offer: OfferReceived, now: float, *, not_wanted: Iterable[Range] = ()
@@ -280,25 +305,35 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         if self.is_decided:
             self._tell_accepted()
         self.stored(not_wanted, now)
-        if self.is_decided and not self._is_all_stored():
+        if self.is_decided and not self._arrived.has_all:
             self._say_decided(now)  # and raises the limit
 
-    def published(self, path: str, digest: str, now: float) -> None:  # noqa: ARG002
+    def published(
+        self,
+        path: str,
+        digest: str,
+        now: float,  # noqa: ARG002 - as every input has it
+        *,
+        taken: tuple[int, int] | None = None,
+    ) -> None:
         """Take in that all files are verified and have their names.
 
         Args:
             path: Where they are.
             digest: SHA-256 as the user knows it.
             now: Seconds on the same clock.
+            taken: How many files, and bytes of them, are wanted; None: all.
         """
+        files, size = taken or (None, self._arrived.size - self._arrived.manifest_size)
         self._move(ReceiverInput.PUBLISHED)
         self._notify(
             TransferCompleted(
                 transfer_id=self._transfer_id,
                 peer_id=self._peer_id,
                 path=path,
-                size=self._size - self._manifest_size,
+                size=size,
                 digest=digest,
+                files_taken=files,
             )
         )
         self._owes = SayDone(self.epoch)
@@ -361,14 +396,14 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
                 heard=self._acks.heard,
                 delay_ms=max(0, int(delay * 1000)),
                 limit=self.limit,
-                ranges=tuple(self._stored.pairs()),
+                ranges=self._arrived.lowest(),
                 is_decided=self.is_decided,
             ),
         )
 
     def stored_ranges(self) -> tuple[Range, ...]:
         """Return what is stored, or not wanted, for an accept."""
-        return tuple(self._stored.pairs())
+        return tuple(self._arrived.stored.pairs())
 
     def sent(self, said: Say, now: float) -> None:
         """Note that something has left, or could not."""
@@ -422,18 +457,19 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
     def _tell_accepted(self) -> None:
         self._notify(TransferAccepted(transfer_id=self._transfer_id, peer_id=self._peer_id))
 
-    def _is_all_stored(self) -> bool:
-        return self._stored.covers(0, self._size)
-
     def _check_manifest(self) -> None:
         if self._is_manifest_known or self._is_reading_manifest:
             return
-        if self._stored.covers(0, self._manifest_size):
+        if self._arrived.has_manifest:
             self._is_reading_manifest = True
             self._outputs.append(ReadManifest())
 
     def _publish(self) -> None:
-        if not self._is_manifest_known or self.state is TransferState.COMPLETING:
+        if (
+            not self._is_manifest_known
+            or self._is_choosing
+            or self.state is TransferState.COMPLETING
+        ):
             return
         self._move(ReceiverInput.ALL_STORED)
         self._repeat_at = math.inf
@@ -447,7 +483,7 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
 
     def _farewell(self) -> SayStop | SayReject:
         if self.state is TransferState.REJECTED:
-            return SayReject(self.epoch, self._reject_code)
+            return SayReject(self.epoch, self._reject_code, self._reject_words)
         code = self.error.code if self.error is not None else CANCELLED_CODE
         return SayStop(self.epoch, code, self.is_resumable)
 

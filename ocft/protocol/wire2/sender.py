@@ -50,6 +50,7 @@ class FrameSender(Machine[SenderInput, Never]):
         path: What is sent, for the event that says that it arrived.
         name: What it is called, for events.
         digest: SHA-256 as the user knows it, for events.
+        file_count: Number of files.
         patience: How long to wait for what.
         epoch: The newest epoch of earlier runs; 0: none.
         is_decided: Whether the receiver wanted the files in an earlier run.
@@ -68,6 +69,7 @@ class FrameSender(Machine[SenderInput, Never]):
         path: str,
         name: str,
         digest: str,
+        file_count: int = 1,
         patience: Patience | None = None,
         epoch: int = 0,
         is_decided: bool = False,
@@ -83,12 +85,15 @@ class FrameSender(Machine[SenderInput, Never]):
         )
         self.epoch = epoch
         self.is_decided = is_decided
+        self.taken: tuple[int, int] | None = None
+        """How many files, and bytes of them, the receiver took; None: all, or not known yet."""
         self._size = size
         self._manifest_size = manifest_size
         self._manifest_digest = manifest_digest
         self._path = path
         self._name = name
         self._digest = digest
+        self._file_count = file_count
         self._bytes_done = bytes_done
         self._window: Window | None = None  # of the current epoch, once it is accepted
         self._last_ack = -1
@@ -168,7 +173,7 @@ class FrameSender(Machine[SenderInput, Never]):
                 was_final = self.state.is_final
                 self._move(SenderInput.REJECT)
                 if not was_final:
-                    self._end_by_rejection(message.code)
+                    self._end_by_rejection(message.words or message.code)
             case TransferDone() if message.epoch <= self.epoch:
                 self._receive_done(message)
             case TransferStop() if message.epoch == self.epoch:
@@ -333,6 +338,12 @@ class FrameSender(Machine[SenderInput, Never]):
         if self.is_decided:
             self._note_sign_of_life(now)
 
+    def _answered(self, now: float) -> None:
+        """Note an answer to an offer: life only if an ack came since the last one (R-ARQ-5)."""
+        self._offers_in_vain = 0
+        if self._epochs_in_vain <= 1:
+            self._sign_of_life(now)
+
     def _next_epoch(self, now: float) -> None:
         if self._window is not None:
             self._bytes_done = self.bytes_done
@@ -362,8 +373,7 @@ class FrameSender(Machine[SenderInput, Never]):
             return  # nobody can have heard of this epoch yet
         self._owes_offer = False
         self._window = Window(self._size, accept.limit, accept.ranges)
-        if self._epochs_in_vain <= 1:  # answers without an ack of what was sent lead nowhere
-            self._sign_of_life(now)
+        self._answered(now)
         if accept.is_decided:
             self._decide(now)
         else:
@@ -377,7 +387,7 @@ class FrameSender(Machine[SenderInput, Never]):
         if was_final:
             self._repeat_farewell()
         elif self._has_offered:
-            self._sign_of_life(now)
+            self._answered(now)
             self._next_epoch(now)
 
     def _note_all_stored(self, window: Window) -> None:
@@ -399,19 +409,24 @@ class FrameSender(Machine[SenderInput, Never]):
     def _receive_done(self, done: TransferDone) -> None:
         if done.manifest_digest != self._manifest_digest:
             raise UnexpectedMessageError("done with other files")
+        size = self._size - self._manifest_size
+        files, taken_size = done.taken or (None, size)
+        if taken_size > size or (files is not None and files > self._file_count):
+            raise UnexpectedMessageError("done with more than was offered")
         was_final = self.state.is_final
         self._move(SenderInput.DONE)
         if was_final:
             return
-        size = self._size - self._manifest_size
+        self.taken = done.taken
         self._bytes_done, self._window = size, None
         self._notify(
             TransferCompleted(
                 transfer_id=self._transfer_id,
                 peer_id=self._peer_id,
                 path=self._path,
-                size=size,
+                size=taken_size,
                 digest=self._digest,
+                files_taken=files,
             )
         )
 

@@ -121,7 +121,8 @@ class Window:
         """Take in an ack; return whether it says that more is stored."""
         before = self.stored.total()
         for first, end in ack.ranges:
-            self.stored.add(first, min(end, self._size))
+            if self.stored.takes(first, end):  # the others count as missing, R-ARQ-13
+                self.stored.add(first, min(end, self._size))
         self.limit = min(ack.limit, self._size)
         heard = -1 if ack.heard is None else ack.heard
         self._heard = max(self._heard, heard)

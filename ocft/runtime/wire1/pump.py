@@ -33,7 +33,8 @@ class ChunkPump(Pump[ChunkMachineT, Output]):
     def __init__(
         self, machine: ChunkMachineT, record: TransferRecord, *, address: str, around: Surroundings
     ) -> None:
-        super().__init__(machine, record, address=address, around=around)
+        super().__init__(machine, record, around=around)
+        self._address = address
         self._last_timestamp = 0
 
     def receive(self, message: Message) -> None:

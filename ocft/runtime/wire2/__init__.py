@@ -11,7 +11,7 @@ from ocft.runtime.wire2.sealing import Sealing
 from ocft.runtime.wire2.sending import FrameSendPump
 from ocft.runtime.wire2.sessions import LiveSession, Sessions
 from ocft.runtime.wire2.tags import Tags
-from ocft.runtime.wire2.trust import Secrets, Trust, secret_tag
+from ocft.runtime.wire2.trust import Secrets, Trust
 
 __all__ = [
     "CODE_SECONDS",
@@ -31,5 +31,4 @@ __all__ = [
     "Tags",
     "Trust",
     "Wire2",
-    "secret_tag",
 ]

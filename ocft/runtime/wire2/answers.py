@@ -8,7 +8,6 @@ from typing import Final
 
 from ocft.channels import TokenBucket
 from ocft.crypto import Identity, format_fingerprint, transcript
-from ocft.errors import FingerprintChangedError, UnsealError
 from ocft.events import Event, TrustRequested
 from ocft.ids import NodeId, TransferId
 from ocft.protocol import Responder
@@ -24,7 +23,8 @@ _OPEN_SECONDS: Final = 120.0
 _STRANGERS_PER_SECOND: Final = 1.0
 _STRANGERS_BURST: Final = 16
 _ANSWER_PAUSE: Final = 1.0
-_MOST_WRONG_PROOFS: Final = 8
+_MOST_WRONG_PROOFS: Final = 8  # of an author
+_MOST_WRONG_PROOFS_OF_ALL: Final = 16
 _PROOF_SECONDS: Final = 3600.0
 
 
@@ -41,6 +41,11 @@ class _Answer:
     finish: Finish | None = None
     is_ok: bool = False
     welcomed_at: float = field(default=-_ANSWER_PAUSE)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is over, and kept only for the sake of a repeat."""
+        return self.session is not None
 
 
 class Answers:
@@ -79,7 +84,7 @@ class Answers:
         self._tell = tell
         self._answers: dict[bytes, _Answer] = {}  # by what the FINISH names, the oldest first
         self._strangers = TokenBucket(_STRANGERS_PER_SECOND, _STRANGERS_BURST)
-        self._wrong_proofs: list[float] = []
+        self._wrong_proofs: list[tuple[float, str]] = []  # when, and whose
 
     def take_hello(self, author: str, hello: Hello) -> str | None:
         """Take in the beginning of a handshake; return why it was ignored, or None.
@@ -90,13 +95,17 @@ class Answers:
         """
         now = self._clock()
         self._forget_old(now)
+        is_stranger = self._trust.is_stranger(hello.sender, author)
+        hello_hash = transcript("OCFT 2 hello", pack_handshake(hello))
         for answer in self._answers.values():
-            if answer.responder.hello_hash == _hash_of(hello):
+            if answer.responder.hello_hash == hello_hash:
+                if answer.is_stranger and not is_stranger:
+                    # Somebody had repeated a peer's HELLO before it came.
+                    answer.author, answer.is_stranger = author, False
                 if now - answer.replied_at >= _ANSWER_PAUSE:
                     answer.replied_at = now
                     self._send(author, answer.responder.reply)
                 return None
-        is_stranger = not self._trust.is_trusted(hello.sender)
         if is_stranger:
             if self._strangers.wait_before(now) > 0:
                 return "busy"
@@ -110,7 +119,9 @@ class Answers:
             nonce=secrets.token_bytes(32),
             known=self._trust.fingerprint_of(hello.sender),
         )
-        if self._trust.nodes.find(hello.sender) is not None or not is_stranger:
+        # R-WIR-1. Of a stranger nothing is kept, and nobody says what another account speaks.
+        is_kept = self._trust.nodes.find(hello.sender) is not None or not is_stranger
+        if is_kept and self._trust.is_account_of(hello.sender, author):
             self._trust.remember_as_wire_2(hello.sender)
         self._answers[responder.replied] = _Answer(responder, author, is_stranger, now, now)
         self._send(author, responder.reply)
@@ -120,7 +131,8 @@ class Answers:
         """Take in the end of a handshake; return why it was ignored, or None.
 
         Raises:
-            UnsealError: A signature, a seal or a proof is wrong.
+            UnsealError: A signature, a seal or the mac is wrong.
+            FingerprintChangedError: The peer has another identity than the one that we know.
         """
         now = self._clock()
         self._forget_old(now)
@@ -128,17 +140,9 @@ class Answers:
         if answer is None:
             return "unknown-handshake"
         if answer.session is None:
-            if answer.is_stranger and finish.proof is not None and self._is_guessed_at(now):
+            if finish.proof is not None and self._has_guessed(author, finish.sender):
                 return "busy"
-            # Whose HELLO was first may have been somebody who repeated it.
-            answer.author = author
-            try:
-                self._establish(answer, finish)
-            except UnsealError:
-                if answer.is_stranger and finish.proof is not None:
-                    self._wrong_proofs.append(now)
-                raise
-            answer.finish = finish
+            self._establish(answer, finish, author)
         elif finish != answer.finish:
             return "not-proved"  # only the very same one is a repeat
         if answer.session is not None and now - answer.welcomed_at >= _ANSWER_PAUSE:
@@ -147,21 +151,25 @@ class Answers:
             self._send(answer.author, answer.session.seal(welcome))
         return None
 
-    def _establish(self, answer: _Answer, finish: Finish) -> None:
+    def _establish(self, answer: _Answer, finish: Finish, author: str) -> None:
         trust, peer_id = self._trust, answer.responder.peer_id
-        ours = trust.secrets(trust.wall_clock())
-        established = answer.responder.take_finish(finish, secrets=ours)
-        if answer.is_stranger and finish.proof is not None and established.proved_secret is None:
-            self._wrong_proofs.append(self._clock())
+        may_prove = not trust.is_stranger(peer_id, author) or self._may_strangers_prove()
+        established = answer.responder.take_finish(
+            finish,
+            known=trust.fingerprint_of(peer_id),
+            secrets=trust.secrets(trust.wall_clock()) if may_prove else (),
+        )
+        # Whose HELLO was first may have been somebody who repeated it.
+        answer.author, answer.finish = author, finish
+        is_authorised = self._is_authorised(peer_id)
+        is_wrong = finish.proof is not None and established.proved_secret is None
+        if is_wrong and may_prove and not is_authorised:
+            self._wrong_proofs.append((self._clock(), author))
         identity = established.identity
-        known = trust.fingerprint_of(peer_id)
-        if known not in {None, identity.fingerprint}:  # it was learnt since the HELLO came
-            raise FingerprintChangedError(f"{peer_id} has another identity than before.")
-        is_known = known is not None
         peer = trust.peers.find(peer_id)
         has_expired = peer is not None and peer.is_expired(trust.wall_clock())
         has_proved = established.proved_secret is not None and not has_expired
-        if has_proved or (is_known and trust.is_trusted(peer_id)):
+        if has_proved or is_authorised:
             trust.pin(peer_id, identity, established.proved_secret, address=answer.author)
             trust.approvals.remove(peer_id)
             expires_at = peer.expires_at if peer is not None else None
@@ -188,29 +196,41 @@ class Answers:
             )
         )
 
-    def _is_guessed_at(self, now: float) -> bool:
-        self._wrong_proofs = [at for at in self._wrong_proofs if now - at < _PROOF_SECONDS]
-        return len(self._wrong_proofs) >= _MOST_WRONG_PROOFS
+    def _is_authorised(self, peer_id: NodeId) -> bool:
+        """Say whether the identity of a node is enough, without any proof of a secret."""
+        return self._trust.fingerprint_of(peer_id) is not None and self._trust.is_trusted(peer_id)
+
+    def _has_guessed(self, author: str, peer_id: NodeId) -> bool:
+        """Say whether an account has guessed at our secret too often."""
+        wrong = sum(whose == author for _, whose in self._wrong_proofs)
+        return wrong >= _MOST_WRONG_PROOFS and not self._is_authorised(peer_id)
+
+    def _may_strangers_prove(self) -> bool:
+        """Say whether proofs of strangers are looked at: guessers may have many accounts."""
+        return len(self._wrong_proofs) < _MOST_WRONG_PROOFS_OF_ALL
 
     def _make_room(self, author: str, *, is_stranger: bool) -> bool:
         """Keep the open handshakes within bounds: one of an author, strangers in one half."""
         for replied, answer in list(self._answers.items()):
             if answer.author == author:
                 del self._answers[replied]
-        strangers = [key for key, answer in self._answers.items() if answer.is_stranger]
+        strangers = [one for one in self._answers.items() if one[1].is_stranger]
+        told = [replied for replied, answer in strangers if answer.is_told]
         if is_stranger and len(strangers) >= _MOST_OPEN_OF_STRANGERS:
-            return False
+            return self._drop_first(told)
         if len(self._answers) >= MOST_OPEN:
-            if not strangers:
-                return False
-            del self._answers[strangers[0]]
+            others = [replied for replied, answer in self._answers.items() if answer.is_told]
+            return self._drop_first([*told, *(replied for replied, _ in strangers), *others])
         return True
+
+    def _drop_first(self, replied: list[bytes]) -> bool:
+        """Forget the first of some handshakes; say whether there was one."""
+        if replied:
+            del self._answers[replied[0]]
+        return bool(replied)
 
     def _forget_old(self, now: float) -> None:
         for replied, answer in list(self._answers.items()):
             if now - answer.since >= _OPEN_SECONDS:
                 del self._answers[replied]
-
-
-def _hash_of(hello: Hello) -> bytes:
-    return transcript("OCFT 2 hello", pack_handshake(hello))
+        self._wrong_proofs = [one for one in self._wrong_proofs if now - one[0] < _PROOF_SECONDS]

@@ -25,7 +25,8 @@ _log = logging.getLogger(__name__)
 _HELLO_WAITS_IF_UNKNOWN: Final = (3.0, 5.0, 7.0)  # seconds after each, R-WIR-1
 _FIRST_WAIT: Final = 2.0
 _LONGEST_WAIT: Final = 60.0
-_FINISH_PATIENCE: Final = 120.0  # R-HSK-5
+_FIRST_FINISH_PATIENCE: Final = 30.0  # R-HSK-5: who restarted meanwhile never answers
+_LONGEST_FINISH_PATIENCE: Final = 120.0  # who answers forgets a handshake then
 _FIRST_PENDING_WAIT: Final = 15.0  # while the peer's owner decides
 _LONGEST_PENDING_WAIT: Final = 300.0
 
@@ -82,13 +83,16 @@ class Attempt:
             PeerTooOldError: The peer does not answer in wire 2, and 1.0 may be spoken with it.
             FingerprintChangedError: It has another identity than the one that we know.
         """
-        pending_wait = _FIRST_PENDING_WAIT
+        pending_wait, patience = _FIRST_PENDING_WAIT, _FIRST_FINISH_PATIENCE
         while True:
-            session = await self._once()
+            session = await self._once(patience)
             if session is not None:
                 return session
             if self._welcome is not None:
                 self._say_pending()
+            elif patience < _LONGEST_FINISH_PATIENCE:
+                patience *= 2
+                continue
             await self._wait(pending_wait, self._is_overtaken)
             pending_wait = min(2 * pending_wait, _LONGEST_PENDING_WAIT)
 
@@ -137,8 +141,12 @@ class Attempt:
         self._other = session
         self._changed.set()
 
-    async def _once(self) -> LiveSession | None:
-        """Do one handshake; None if the peer's owner has not approved us, or it went astray."""
+    async def _once(self, patience: float) -> LiveSession | None:
+        """Do one handshake; None if the peer's owner has not approved us, or it went astray.
+
+        Args:
+            patience: Seconds to wait for the welcome.
+        """
         trust = self._trust
         self._welcome = None
         self._has_replied = False
@@ -155,12 +163,14 @@ class Attempt:
             return self._other
         # Also when the peer's own handshake was faster: it may have taken our FINISH, and then it
         # seals with this root key (R-HSK-6).
-        await self._repeat(initiator.finish, self._is_welcomed, within=_FINISH_PATIENCE)
+        await self._repeat(initiator.finish, self._is_welcomed, within=patience)
         welcome = self._heard()
         if welcome is None:
             return self._other
         established = initiator.take_welcome(
-            welcome, trusts_unknown=trust.may_use_wire_1(self._peer_id)
+            welcome,
+            known=trust.fingerprint_of(self._peer_id),
+            trusts_unknown=trust.may_use_wire_1(self._peer_id),
         )
         if established is None:
             return self._other
@@ -203,6 +213,8 @@ class Attempt:
         wait, ends_at = _FIRST_WAIT, None if within is None else clock() + within
         while ends_at is None or clock() < ends_at:
             await self._send(self._trust.address_of(self._peer_id), frame)
+            if ends_at is not None:
+                wait = min(wait, ends_at - clock())
             if await self._wait(wait, is_answered):
                 return
             wait = min(2 * wait, _LONGEST_WAIT)

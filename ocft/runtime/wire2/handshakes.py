@@ -13,6 +13,7 @@ from ocft.runtime.wire2.answers import MOST_OPEN, Answers
 from ocft.runtime.wire2.attempts import Attempt
 from ocft.runtime.wire2.post import Post
 from ocft.runtime.wire2.sessions import LiveSession, Sessions
+from ocft.runtime.wire2.spaced import SpacedLog
 from ocft.runtime.wire2.trust import Trust
 from ocft.wire import ControlFrame, Finish, Hello, Reply
 
@@ -50,6 +51,7 @@ class Handshakes:
         self._post = post
         self._clock = clock
         self._tell = tell
+        self._log = SpacedLog(_log, clock)
         self._attempts: dict[NodeId, Attempt] = {}
         self._answers = Answers(
             identity,
@@ -116,17 +118,18 @@ class Handshakes:
         if message.sender == self._node_id:
             return "echo"
         sender = message.sender
-        # What we send to an id goes to the account of that name, not to whoever claims the id.
-        is_claimed = sender in self._attempts and author != self._trust.address_of(sender)
-        if is_claimed or not self._trust.may_write_from(sender, author):
+        is_addressed = sender in self._attempts
+        if not self._trust.may_write_from(sender, author, is_addressed=is_addressed):
             return "wrong-author"  # R-HSK-0
         try:
             return self._take_in(author, message)
-        except FingerprintChangedError as error:
-            _log.warning("%s", error)
+        except FingerprintChangedError:
+            self._log.warning(
+                "%r, in a text of %r, has another identity than before", sender, author
+            )
             return "fingerprint-changed"
         except UnsealError as error:
-            _log.debug("%s: a handshake failed: %s", message.sender, error)
+            _log.debug("%r: a handshake failed: %s", sender, error)
             return "not-proved"
 
     def _take_in(self, author: str, message: Hello | Reply | Finish) -> str | None:
@@ -139,17 +142,17 @@ class Handshakes:
                 attempt = self._attempts.get(message.sender)
                 if attempt is None:
                     return "unknown-handshake"
-                if author == self._trust.address_of(message.sender):
-                    attempt.take_reply(message)
-                    return None
-                return "wrong-author"
+                if not self._trust.is_account_of(message.sender, author):
+                    return "wrong-author"
+                attempt.take_reply(message)
+                return None
 
     def take_control(self, author: str, frame: ControlFrame) -> bool:
         """Take in a welcome to one of our attempts; return whether it was one."""
         return any(
             attempt.take_control(frame)
             for peer_id, attempt in list(self._attempts.items())
-            if author == self._trust.address_of(peer_id)  # T-1
+            if self._trust.is_account_of(peer_id, author)  # T-1
         )
 
     async def close(self) -> None:
@@ -177,7 +180,7 @@ class Handshakes:
         try:
             await self._send(address, frame)
         except MessageTooLongError as error:
-            _log.warning("an answer to a handshake did not leave: %s", error)
+            self._log.warning("an answer to a handshake did not leave: %s", error)
         finally:
             self._answering -= 1
 
@@ -187,7 +190,7 @@ class Handshakes:
         except MessageTooLongError:
             raise  # it never will
         except ChannelError as error:
-            _log.warning("a handshake's text did not leave: %s", error)
+            self._log.warning("a handshake's text did not leave: %s", error)
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         task = asyncio.get_running_loop().create_task(work)

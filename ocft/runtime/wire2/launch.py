@@ -11,11 +11,11 @@ from ocft.protocol import FrameReceiver, FrameSender, Patience
 from ocft.ranges import RangeSet
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire2.pump import Wire2
-from ocft.runtime.wire2.receiving import FrameReceivePump, described_by
+from ocft.runtime.wire2.receiving import FrameReceivePump
 from ocft.runtime.wire2.sending import FrameSendPump
 from ocft.storage import ArrivingSet, SourceSet, TransferRecord
 from ocft.transfers import Direction, TransferInfo, TransferState
-from ocft.wire import Manifest, TransferOffer, digest_of, unpack_manifest
+from ocft.wire import TransferOffer, digest_of
 
 UNKNOWN_NAME: Final = ""
 """What files are called whose manifest has not come yet."""
@@ -61,20 +61,17 @@ class FrameLauncher:
                 record,
                 info=replace(record.info, wire="2"),
                 manifest_size=len(manifest),
+                manifest_digest=digest_of(manifest),
                 offered_at=record.offered_at or self._next_offered_at(record.info.peer_id),
             )
             self.around.journal.save(record)
         except BaseException:
             files.close()
             raise
-        return self._send_pump(record, files, manifest, TransferState.PENDING)
+        return self._send_pump(record, files, TransferState.PENDING)
 
-    def receiving(self, record: TransferRecord, *, is_automatic: bool = False) -> FrameReceivePump:
+    def receiving(self, record: TransferRecord) -> FrameReceivePump:
         """Make the pump of an incoming transfer that is to begin or to go on.
-
-        Args:
-            record: Its row.
-            is_automatic: Whether it was accepted without asking.
 
         Raises:
             StorageError: The part file cannot be used.
@@ -84,17 +81,20 @@ class FrameLauncher:
         if record.info.state is not TransferState.COMPLETED:
             arriving = self._open(record)
             stored = arriving.stored
-        return self._receive_pump(record, arriving, stored, is_automatic=is_automatic)
+        return self._receive_pump(record, arriving, stored)
 
     def ended(self, record: TransferRecord) -> AnyPump:
-        """Make the pump that answers late messages of a transfer that has ended."""
+        """Make the pump that answers late messages of a transfer that has ended.
+
+        Anybody in the room can make us do it again and again, so it reads no manifest.
+        """
         info = record.info
         pump: AnyPump
         if info.direction is Direction.SEND:
-            pump = self._send_pump(record, None, None, info.state)
+            pump = self._send_pump(record, None, info.state)
         else:
             everything = RangeSet([(0, info.size + record.manifest_size)])
-            pump = self._receive_pump(record, None, everything, is_automatic=False)
+            pump = self._receive_pump(record, None, everything)
         if info.error is not None:
             pump.machine.error = error_for(info.error_code, info.error)
         pump.machine.is_resumable = info.is_resumable
@@ -103,26 +103,23 @@ class FrameLauncher:
     def stopping(self, record: TransferRecord) -> AnyPump:
         """Make the pump of a transfer that is only to be told to stop."""
         if record.info.direction is Direction.SEND:
-            return self._send_pump(record, None, None, TransferState.PENDING)
+            return self._send_pump(record, None, TransferState.PENDING)
         info = replace(record.info, state=TransferState.TRANSFERRING)
         record = replace(record, info=info)
         try:
             arriving = self._open(record)
         except StorageError:  # to stop it takes no part file
-            return self._receive_pump(record, None, RangeSet(), is_automatic=False)
-        return self._receive_pump(record, arriving, arriving.stored, is_automatic=False)
+            return self._receive_pump(record, None, RangeSet())
+        return self._receive_pump(record, arriving, arriving.stored)
 
     def _send_pump(
         self,
         record: TransferRecord,
         files: SourceSet | None,
-        manifest: bytes | None,
         state: TransferState,
     ) -> FrameSendPump:
         info = record.info
-        if manifest is None:
-            manifest = self.around.journal.manifest(info.id) or b""
-        digest = bytes.fromhex(digest_of(manifest))
+        digest = _manifest_digest(record)
         machine = FrameSender(
             transfer_id=info.id,
             peer_id=info.peer_id,
@@ -132,6 +129,7 @@ class FrameLauncher:
             path=info.local_path or "",
             name=info.filename,
             digest=info.digest,
+            file_count=info.file_count,
             patience=self.patience,
             epoch=record.epoch,
             is_decided=record.is_decided,
@@ -143,22 +141,13 @@ class FrameLauncher:
             record,
             files,
             manifest_digest=digest,
-            address=self.wire.trust.address_of(info.peer_id),
             around=self.around,
             wire=self.wire,
         )
 
     def _receive_pump(
-        self,
-        record: TransferRecord,
-        arriving: ArrivingSet | None,
-        stored: RangeSet,
-        *,
-        is_automatic: bool,
+        self, record: TransferRecord, arriving: ArrivingSet | None, stored: RangeSet
     ) -> FrameReceivePump:
-        manifest, digest = self._manifest(record)
-        if manifest is not None:
-            record = described_by(manifest, record)
         info = record.info
         state = info.state
         if state is TransferState.COMPLETING:  # what was to be done then is done again
@@ -170,7 +159,7 @@ class FrameLauncher:
             manifest_size=record.manifest_size,
             patience=self.patience,
             epoch=record.epoch,
-            is_manifest_known=manifest is not None,
+            is_manifest_known=self.around.journal.has_manifest(info.id),
             stored=stored.copy(),
             state=state,
         )
@@ -178,26 +167,13 @@ class FrameLauncher:
             machine,
             record,
             arriving,
-            manifest=manifest,
-            manifest_digest=digest,
-            is_automatic=is_automatic,
-            address=self.wire.trust.address_of(info.peer_id),
+            manifest_digest=_manifest_digest(record),
             around=self.around,
             wire=self.wire,
         )
 
     def _open(self, record: TransferRecord) -> ArrivingSet:
-        # Once the manifest is known, the row has the digest that people look for.
-        digest = self._manifest(record)[1].hex()
-        record = replace(record, info=replace(record.info, digest=digest))
         return ArrivingSet.open(self.around.journal, record, self.partial_dir)
-
-    def _manifest(self, record: TransferRecord) -> tuple[Manifest | None, bytes]:
-        """Return the manifest if it is known, and its digest in either case."""
-        data = self.around.journal.manifest(record.info.id)
-        if data is None:
-            return None, bytes.fromhex(record.info.digest)
-        return unpack_manifest(data), bytes.fromhex(digest_of(data))
 
     def _next_offered_at(self, peer_id: NodeId) -> int:
         """Return the time of an offer: now, but above all earlier ones to this peer (R-CTL-4)."""
@@ -231,4 +207,9 @@ def incoming_record(
         sender_repeats=True,
         offered_at=offer.offered_at,
         manifest_size=offer.manifest_size,
+        manifest_digest=offer.manifest_digest.hex(),
     )
+
+
+def _manifest_digest(record: TransferRecord) -> bytes:
+    return bytes.fromhex(record.manifest_digest or record.info.digest)

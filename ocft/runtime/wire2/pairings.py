@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ocft.crypto import Identity, PairingCode, format_fingerprint
-from ocft.errors import ChannelError, ConfigError, PairingFailedError, WrongStateError
+from ocft.errors import (
+    ChannelClosedError,
+    ChannelError,
+    ConfigError,
+    OcftError,
+    PairingFailedError,
+    PairingTimeoutError,
+    WrongStateError,
+)
 from ocft.events import Event, PeerPaired
 from ocft.ids import NodeId, TransferId
 from ocft.protocol import Guesser, Paired, Prover
@@ -30,7 +38,7 @@ class _Shown:
     prover: Prover
     done: "asyncio.Future[Paired]"
     until: float
-    author: str | None = None  # who answered
+    author: str | None = None  # the account that proved to know the code
     is_warned: bool = False
 
 
@@ -38,8 +46,8 @@ class _Shown:
 class _Typed:
     guesser: Guesser
     changed: asyncio.Event
-    failure: PairingFailedError | None = None
-    author: str | None = None
+    failure: OcftError | None = None
+    author: str | None = None  # the account that answered
 
 
 class Pairings:
@@ -79,6 +87,7 @@ class Pairings:
         self._shown: dict[int, _Shown] = {}
         self._typed: dict[int, _Typed] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
 
     def wall_clock(self) -> float:
         """Return the seconds since the epoch."""
@@ -97,6 +106,7 @@ class Pairings:
         Raises:
             PairingFailedError: Somebody typed a wrong one, or nobody typed it in time.
             WrongStateError: A pairing with this number, or too many, are under way.
+            ChannelClosedError: The manager was closed meanwhile.
         """
         self._forget_old()
         if code.number in self._shown or len(self._shown) >= _MOST:
@@ -111,7 +121,7 @@ class Pairings:
             async with asyncio.timeout(within):
                 paired = await done
         except TimeoutError:
-            raise PairingFailedError("Nobody typed the code in time. Make a new one.") from None
+            raise PairingTimeoutError("Nobody typed the code in time. Make a new one.") from None
         finally:
             if not done.done() or done.cancelled() or done.exception() is not None:
                 self._shown.pop(code.number, None)
@@ -132,6 +142,7 @@ class Pairings:
         Raises:
             PairingFailedError: The codes differ, or nobody answered.
             WrongStateError: A pairing with this number is under way.
+            ChannelClosedError: The manager was closed meanwhile.
         """
         if code.number in self._typed or len(self._typed) >= _MOST:
             raise WrongStateError("A pairing with this code is under way.")
@@ -143,7 +154,7 @@ class Pairings:
             async with asyncio.timeout(within):
                 await self._repeat(typed, to)
         except TimeoutError:
-            raise PairingFailedError(
+            raise PairingTimeoutError(
                 "Nobody answered. Is the other side still showing the code, on this channel?"
             ) from None
         finally:
@@ -165,7 +176,14 @@ class Pairings:
         return self._take_as_guesser(author, message)
 
     async def close(self) -> None:
-        """Stop what is under way."""
+        """Stop what is under way; who waits for a pairing is told so."""
+        self._is_closed = True
+        for shown in self._shown.values():
+            if not shown.done.done():
+                shown.done.set_exception(_closed())
+        for typed in self._typed.values():
+            typed.failure = typed.failure or _closed()
+            typed.changed.set()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
@@ -176,6 +194,7 @@ class Pairings:
         shown = self._shown.get(message.n)
         if shown is None:
             return "unknown-handshake"
+        was_paired = shown.prover.paired is not None
         try:
             answer = shown.prover.take(message)
         except PairingFailedError as error:
@@ -187,22 +206,26 @@ class Pairings:
                 shown.is_warned = True
                 _log.warning("somebody else, %r, tried the pairing code too", author)
             return "unexpected"
-        shown.author = author
         self._send(author, answer)
-        if shown.prover.paired is not None and not shown.done.done():
-            shown.done.set_result(shown.prover.paired)
+        if shown.prover.paired is not None and not was_paired:
+            # Not from a repeat, which anybody in the room can make.
+            shown.author = author
+            if not shown.done.done():
+                shown.done.set_result(shown.prover.paired)
         return None
 
     def _take_as_guesser(self, author: str, message: Pair) -> str | None:
         typed = self._typed.get(message.n)
-        if typed is None or message.recipient != self._node_id:
+        if typed is None or typed.failure is not None or message.recipient != self._node_id:
             return "unknown-handshake"
         if typed.author is not None and typed.author != author:
             return "wrong-author"
         try:
-            typed.guesser.take(message)
+            if not typed.guesser.take(message):
+                return "unexpected"
         except PairingFailedError as error:
             typed.failure = error
+        # Only now: a text that was no step must not keep the other side's away.
         typed.author = author
         typed.changed.set()
         return None
@@ -218,6 +241,8 @@ class Pairings:
             except TimeoutError:
                 wait = min(2 * wait, _LONGEST_WAIT)
             typed.changed.clear()
+            if isinstance(typed.failure, ChannelClosedError):
+                raise typed.failure
             if typed.failure is not None:
                 # What it has to say now is that the codes differ: the other side need not wait.
                 await self._try_to_send(typed.author or to, typed.guesser.to_send)
@@ -226,6 +251,8 @@ class Pairings:
                 wait = 1.0
 
     def _trust_in(self, paired: Paired, author: str | None, name: str | None) -> TrustedPeer:
+        if self._is_closed:
+            raise _closed()  # what could remember the peer is closed, too
         peers = self._trust.peers
         before = peers.find(paired.peer_id)
         peer = replace(
@@ -278,6 +305,10 @@ class Pairings:
             await self._post.send(address, frame, is_control=True)
         except ChannelError as error:
             _log.warning("a step of a pairing did not leave: %s", error)
+
+
+def _closed() -> ChannelClosedError:
+    return ChannelClosedError("The pairing ended with the manager, which was closed.")
 
 
 def _presentable(name: str) -> str | None:

@@ -9,8 +9,8 @@ decision that has just come is always heeded. Keys live here, and end with the p
 import abc
 import asyncio
 import logging
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
 from ocft.crypto import EpochKeys, FrameCipher, ReplayFilter
 from ocft.errors import (
@@ -33,6 +33,7 @@ from ocft.protocol import (
     SayStop,
 )
 from ocft.runtime.pump import FAREWELL_PATIENCE, Pump, Surroundings
+from ocft.runtime.wire2.describing import taken_of
 from ocft.runtime.wire2.handshakes import Handshakes
 from ocft.runtime.wire2.post import Post
 from ocft.runtime.wire2.sessions import LiveSession, Sessions
@@ -52,6 +53,7 @@ FrameMachineT = TypeVar("FrameMachineT", bound=FrameSender | FrameReceiver)
 OutputT = TypeVar("OutputT")
 
 _log = logging.getLogger(__name__)
+_LOOK_UP_EVERY: Final = 1.0  # seconds between two looks where the peer is written to
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ class Wire2:
     sessions: Sessions
     handshakes: Handshakes
     post: Post
-    tags: Tags
+    tags: Tags["AnyFramePump"]
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Who reads whole files of the download folder; one after another, or the disk crawls."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +97,6 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         machine: Its protocol side.
         record: Its row in the journal, which is there already.
         manifest_digest: SHA-256 of the manifest.
-        address: The peer's address on the channel.
         around: What all transfers share.
         wire: What all wire 2 transfers share.
     """
@@ -104,12 +107,13 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         record: TransferRecord,
         *,
         manifest_digest: bytes,
-        address: str,
         around: Surroundings,
         wire: Wire2,
     ) -> None:
-        super().__init__(machine, record, address=address, around=around)
+        super().__init__(machine, record, around=around)
         self._wire = wire
+        self._address = ""
+        self._looked_up_at = -_LOOK_UP_EVERY
         self._manifest_digest = manifest_digest
         self._epoch: Epoch | None = None
         self._session: LiveSession | None = None  # that the peer used last
@@ -120,6 +124,7 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         """Take in a control message from the transfer's peer, and what it was sealed with."""
         now = self.last_heard = self._around.clock()
         self._session = session
+        self._looked_up_at = -_LOOK_UP_EVERY  # it may have come from another account than before
         try:
             self._take_control(message, session, now)
         except (UnexpectedMessageError, UnsealError) as error:
@@ -149,14 +154,28 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         if self.machine.state.is_final and self._waits_for_session and self._sending is not None:
             self._sending.reschedule(self._around.clock())
 
-    def distrust(self, error: TrustError) -> None:
-        """End the transfer because the trust in its peer has ended (R-LIM-1)."""
-        self.fail(error)
+    def distrust(self, error: TrustError, *, is_resumable: bool) -> None:
+        """End the transfer because the trust in its peer has ended (R-LIM-1).
+
+        Args:
+            error: Why.
+            is_resumable: Whether it may go on when the trust was renewed.
+        """
+        self.fail(error, is_resumable=is_resumable)
 
     @property
     def address(self) -> str:
-        """The peer's address on the channel."""
+        """The peer's address on the channel at this moment: it may move to another account."""
+        now = self._around.clock()
+        if now >= self._looked_up_at + _LOOK_UP_EVERY:  # not for every frame
+            self._looked_up_at = now
+            self._address = self._wire.trust.address_of(self.record.info.peer_id)
         return self._address
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether only late frames come for it."""
+        return self.machine.state.is_final
 
     @abc.abstractmethod
     def _take_control(self, message: Control, session: LiveSession, now: float) -> None:
@@ -239,9 +258,11 @@ class FramePump(Pump[FrameMachineT, OutputT]):
                         is_recoverable=is_recoverable,
                     )
                 )
-            case SayReject(epoch=epoch, code=code):
+            case SayReject(epoch=epoch, code=code, words=words):
                 await self._send_control(
-                    TransferReject(transfer_id=transfer_id, epoch=epoch, code=code)
+                    TransferReject(
+                        transfer_id=transfer_id, epoch=epoch, code=code, words=words or None
+                    )
                 )
             case SayDone(epoch=epoch):
                 await self._send_control(
@@ -249,6 +270,7 @@ class FramePump(Pump[FrameMachineT, OutputT]):
                         transfer_id=transfer_id,
                         epoch=epoch,
                         manifest_digest=self._manifest_digest,
+                        taken=taken_of(self.record.info),
                     )
                 )
                 self._note_done_sent()
@@ -260,13 +282,13 @@ class FramePump(Pump[FrameMachineT, OutputT]):
 
     async def _send_control(self, message: Control, session: LiveSession | None = None) -> None:
         """Seal and send; without a root key nobody could hear it, and it is left unsaid."""
-        newest = self._wire.sessions.newest(self.record.info.peer_id)
+        kept = self._wire.sessions.to_answer(self.record.info.peer_id, self._session)
         # Who has just lost its trust is told so under the key that was good until then.
-        session = session or newest or self._session
+        session = session or kept or self._session
         if session is None:
             _log.debug("%s: nothing to seal %s with", self.id, type(message).__name__)
             return
-        await self._wire.post.send(self._address, session.seal(message), is_control=True)
+        await self._wire.post.send(self.address, session.seal(message), is_control=True)
 
     async def _send_frame(
         self, header: bytes, number: int, body: bytes, *, is_control: bool, alphabet: Alphabet
@@ -275,7 +297,7 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         if epoch is None:
             return
         frame = header + epoch.out.seal(number, header, body)
-        await self._wire.post.send(self._address, frame, is_control=is_control, alphabet=alphabet)
+        await self._wire.post.send(self.address, frame, is_control=is_control, alphabet=alphabet)
 
     def _has_news(self) -> bool:
         machine, record = self.machine, self.record

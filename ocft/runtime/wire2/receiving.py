@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from ocft.crypto import EphemeralKey, epoch_keys
@@ -13,6 +12,7 @@ from ocft.errors import (
     MalformedMessageError,
     OcftError,
     StorageError,
+    TransferFailedError,
     TransferRejectedError,
     TrustError,
     UnexpectedMessageError,
@@ -34,16 +34,11 @@ from ocft.protocol import (
 )
 from ocft.ranges import Range
 from ocft.runtime.pump import Surroundings
+from ocft.runtime.wire2.describing import described_by, taken_of, without
 from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
 from ocft.runtime.wire2.sessions import LiveSession
-from ocft.storage import (
-    ArrivingSet,
-    TransferRecord,
-    already_have,
-    check_manifest_names,
-    copy_owned,
-    split_owned,
-)
+from ocft.runtime.wire2.taking import Taking
+from ocft.storage import ArrivingSet, TransferRecord
 from ocft.transfers import TransferState
 from ocft.wire import (
     MAX_ACCEPT_RANGES,
@@ -71,10 +66,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         machine: Its protocol side.
         record: Its row in the journal.
         arriving: What is being received; None after the end.
-        manifest: The files, where they are known already.
         manifest_digest: SHA-256 of the manifest.
-        is_automatic: Whether it is accepted without asking.
-        address: The peer's address on the channel.
         around: What all transfers share.
         wire: What all wire 2 transfers share.
     """
@@ -85,10 +77,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         record: TransferRecord,
         arriving: ArrivingSet | None,
         *,
-        manifest: Manifest | None,
         manifest_digest: bytes,
-        is_automatic: bool,
-        address: str,
         around: Surroundings,
         wire: Wire2,
     ) -> None:
@@ -96,19 +85,24 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             machine,
             record,
             manifest_digest=manifest_digest,
-            address=address,
             around=around,
             wire=wire,
         )
         self._arriving = arriving
-        self._manifest = manifest
-        self._is_automatic = is_automatic
+        self._taking: Taking | None = None
+        if arriving is not None:
+            self._taking = Taking(
+                arriving, around=around, looking=wire.looking, is_over=lambda: self._is_over
+            )
+        self._manifest: Manifest | None = None
+        self._recalling = asyncio.Lock()
+        self._is_automatic = record.is_decided
         self._offer: TransferOffer | None = None  # the one that is to be accepted, or was
         self._accept: tuple[TransferAccept, LiveSession] | None = None  # of the current epoch
         self._jobs: set[asyncio.Task[None]] = set()
         self._is_syncing = False
-        self._disk = asyncio.Lock()
-        self._is_choosing = False  # finding out which files need not be sent
+        self._is_silent = False  # until it is known which files need not be sent
+        self._is_closing = False
 
     @property
     def is_undecided(self) -> bool:
@@ -117,15 +111,15 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
 
     @property
     def expected_bytes(self) -> int:
-        """Bytes that are still to come."""
-        if self._arriving is None or not self.machine.is_decided:
+        """Bytes that are still to come; the manifest comes before the decision."""
+        if self._arriving is None:
             return 0
-        return self.record.info.size - self.machine.bytes_done
+        size = self.record.info.size if self.machine.is_decided else 0
+        return max(0, size + self.record.manifest_size - self._arriving.stored.total())
 
     @property
-    def manifest(self) -> Manifest | None:
-        """The files that are offered, as soon as they are known."""
-        return self._manifest
+    def _is_over(self) -> bool:
+        return self._is_closing or self.machine.state.is_final
 
     def numbers_without(self, wanted: Collection[str]) -> list[int]:
         """Return the numbers of the files that are not among those that are wanted.
@@ -133,34 +127,40 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         Raises:
             WrongStateError: The names are not known yet, or one of them is not offered.
         """
-        if self._manifest is None:
+        if not self.machine.is_manifest_known:
             raise WrongStateError("The list of files has not come yet. Try again in a moment.")
-        names = {one.name for one in self._manifest.files}
+        manifest = self._manifest or self._recalled()
+        names = {one.name for one in manifest.files}
         if unknown := sorted(set(wanted) - names):
             raise WrongStateError(f"There is no file {unknown[0]!r} in this transfer.")
-        return [n for n, one in enumerate(self._manifest.files) if one.name not in wanted]
+        return [n for n, one in enumerate(manifest.files) if one.name not in wanted]
 
-    def accept(self, *, left_out: Iterable[int] = ()) -> None:
+    def accept(self, *, left_out: Collection[int] = (), is_automatic: bool = False) -> None:
         """Decide to take the files.
 
         Args:
             left_out: Numbers of the manifest's files that are not wanted.
+            is_automatic: Whether nobody was asked.
 
         Raises:
             UnexpectedMessageError: It was decided before.
         """
-        self.record = replace(self.record, left_out=frozenset(left_out))
-        self.machine.accept(self._around.clock())
-        self._is_choosing = self._manifest is not None
+        self.machine.accept(self._around.clock(), is_choosing=self.machine.is_manifest_known)
+        self._is_automatic = is_automatic
+        info = self.record.info
+        if left_out:
+            info = without(self._manifest or self._recalled(), left_out, info)
+        self.record = replace(self.record, info=info, left_out=frozenset(left_out))
+        self._is_silent = self.machine.is_manifest_known
         self.settle()
-        if self._manifest is not None:
-            self._start(self._leave_out(self._manifest))
+        if self.machine.is_manifest_known:
+            self._start(self._leave_out())
 
     def reject(self, reason: str, *, code: str = TransferRejectedError.code) -> None:
         """Decide not to take the files, or not any more.
 
         Args:
-            reason: Why, for this side.
+            reason: Why. Only as the owner's word, with the default code, the sender is told it.
             code: What the sender is told.
 
         Raises:
@@ -171,19 +171,26 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
 
     def resume(self) -> None:
         """Go on after a restart."""
-        self.machine.resume(self._around.clock())
+        arriving = self._arriving
+        is_known = self.machine.is_manifest_known and arriving is not None
+        # It may have been killed before it had noted what it does not want (R-MAN-3). What is on
+        # its way to its name is not to be found there and taken for something that was here.
+        is_choosing = is_known and self.machine.is_decided and not _is_publishing(arriving)
+        self.machine.resume(self._around.clock(), is_choosing=is_choosing)
         self.settle()
-        going_on = (TransferState.ACCEPTED, TransferState.TRANSFERRING)
-        if self._manifest is not None and self.machine.state in going_on:
-            # It may have been killed before it had noted what it does not want (R-MAN-3).
-            self._start(self._leave_out(self._manifest))
+        if is_choosing:
+            self._start(self._leave_out())
+        elif is_known:
+            self._start(self._prepare())
 
     async def close(self) -> None:
         """Close the files: what is stored is kept, or forgotten if it has no future."""
         await super().close()
+        self._is_closing = True
         if self._jobs:
             await asyncio.wait(self._jobs)
-        arriving, self._arriving = self._arriving, None
+        arriving, self._arriving, self._taking = self._arriving, None, None
+        self._manifest = None  # late frames may keep this for long, and it may be long itself
         if arriving is None:
             return
         try:
@@ -247,23 +254,18 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
 
     async def _sync(self) -> None:
         """Bring to the disk what was written, as long as something is; then acknowledge it."""
-        arriving = self._arriving
         try:
-            while arriving is not None and arriving.has_unsynced:
+            while self._taking is not None and self._taking.arriving.has_unsynced:
                 before = self.machine.bytes_done
-                ranges: list[Range] = []
                 try:
-                    async with self._disk:  # one at a time: a file that cannot be synced is done
-                        ranges = arriving.take_unsynced()
-                        await asyncio.to_thread(arriving.sync, ranges, self._around.wall_clock())
+                    ranges = await self._taking.sync()
                 except StorageError as error:
-                    self.machine.forget(ranges)
                     self.fail(error, is_resumable=True)
                     return
                 self.machine.stored(ranges, self._around.clock())
                 self.settle()
                 # Nobody knows yet what it is before the manifest came.
-                if self.machine.bytes_done != before and self._manifest is not None:
+                if self.machine.bytes_done != before and self.machine.is_manifest_known:
                     self._tell_progress(self.machine.bytes_done)
         finally:
             self._is_syncing = False
@@ -271,10 +273,10 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
     # Carrying out
 
     def _wake_up_at(self) -> float | None:
-        return self.machine.gives_up_at if self._is_choosing else super()._wake_up_at()
+        return self.machine.gives_up_at if self._is_silent else super()._wake_up_at()
 
     def _next_said(self, now: float) -> Say | None:
-        if self._is_choosing and not self.machine.state.is_final:
+        if self._is_silent and not self.machine.state.is_final:
             return None  # "decided" leaves together with what is not wanted, so that it is not sent
         return self.machine.next_to_send(0, now)
 
@@ -311,7 +313,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         """Answer the offer; a repeat has the same keys, and is sealed with the same root key."""
         offer = self._offer
         if self._accept is None:
-            session = self._wire.sessions.newest(self.record.info.peer_id)
+            session = self._wire.sessions.to_answer(self.record.info.peer_id, self._session)
             if session is None or offer is None or offer.epoch != said.epoch:
                 return
             ephemeral = EphemeralKey.generate()
@@ -335,24 +337,21 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         await self._send_control(*self._accept)
 
     async def _read_manifest(self) -> None:
-        arriving = self._arriving
-        if arriving is None:
+        taking = self._taking
+        if taking is None:
             return
         try:
-            data, manifest = await asyncio.to_thread(self._checked_manifest, arriving)
+            data, manifest = await taking.read(self.record)
         except (UnsafeNameError, MalformedMessageError, DigestMismatchError) as error:
             if not self.machine.state.is_final:
                 self.machine.reject(str(error), self._around.clock(), code=error.code)
                 self.settle()
             return
-        except StorageError as error:
-            self.fail(error, is_resumable=True)
-            return
         self._manifest = manifest
         not_wanted: list[Range] = []
         if self.machine.is_decided:
-            not_wanted = await self._not_wanted(manifest, arriving)
-        arriving.verify_on_the_way(next((one.size for one in manifest.files if one.size), 0))
+            not_wanted = await self._not_wanted(taking, manifest)
+        taking.arriving.verify_on_the_way(next((one.size for one in manifest.files if one.size), 0))
         # Not before: who is killed until now does all of it again.
         await asyncio.to_thread(self._around.journal.save_manifest, self.id, data)
         self.record = described_by(manifest, self.record)
@@ -371,67 +370,62 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self.machine.manifest_known(offer, self._around.clock(), not_wanted=not_wanted)
         self.settle()
 
-    def _checked_manifest(self, arriving: ArrivingSet) -> tuple[bytes, Manifest]:
-        data = arriving.manifest_bytes()
+    async def _recall(self) -> Manifest:
+        """Return the manifest; that of an earlier run is read once, in a thread: it may be long."""
+        async with self._recalling:
+            if self._manifest is None:
+                self._manifest = await asyncio.to_thread(self._recalled)
+                # A kill may have come between the manifest and the row that it describes.
+                self.record = described_by(self._manifest, self.record)
+            return self._manifest
+
+    async def _prepare(self) -> None:
+        """Read what an answer, or the naming of the files, will need."""
+        await self._recall()
+
+    def _recalled(self) -> Manifest:
+        data = self._around.journal.manifest(self.id)
         if data is None:
-            raise StorageError("The manifest is not whole.")
-        manifest = unpack_manifest(data)
-        if (
-            len(manifest.files) != self.record.info.file_count
-            or manifest.content_size != self.record.info.size
-        ):
-            raise MalformedMessageError("the manifest is not the one that was offered")
-        check_manifest_names(manifest)
-        return data, manifest
+            raise StorageError("The manifest is not recorded any more.")
+        return unpack_manifest(data)
 
-    async def _leave_out(self, manifest: Manifest) -> None:
+    async def _leave_out(self) -> None:
         """After the decision: say which files need not be sent."""
-        arriving = self._arriving
-        try:
-            ranges = await self._not_wanted(manifest, arriving) if arriving is not None else []
-        finally:
-            self._is_choosing = False
-        if ranges and not self.machine.state.is_final:
-            self.machine.stored(ranges, self._around.clock())
-        self.settle()
+        taking = self._taking
+        if taking is None:
+            return
+        ranges = await self._not_wanted(taking, await self._recall())
+        self._is_silent = False
+        if not self._is_over:
+            self.machine.chosen(ranges, self._around.clock())
+            self.settle()
 
-    async def _not_wanted(self, manifest: Manifest, arriving: ArrivingSet) -> list[Range]:
+    async def _not_wanted(self, taking: Taking, manifest: Manifest) -> list[Range]:
         """Return, and record, the ranges of files that are left out or there already (R-MAN-3)."""
-        folder, now = self._around.download_dir, self._around.wall_clock
-        owned = await asyncio.to_thread(already_have, manifest, folder)
-        whole, parts = split_owned(manifest, owned - self.record.left_out)
-        ranges: list[Range] = []
-        if parts:
-            await asyncio.to_thread(copy_owned, manifest, parts, folder, arriving)
-            async with self._disk:
-                ranges += arriving.take_unsynced()
-                await asyncio.to_thread(arriving.sync, ranges, now())
-        if left_out := self.record.left_out | whole:
-            self.record = replace(self.record, left_out=frozenset(left_out))
+        here, ranges = await taking.find(manifest, self.record.left_out)
+        if left_out := self.record.left_out | here:
+            self.record = replace(self.record, left_out=left_out)
             self._around.journal.save(self.record)
-            skipped = ranges_of(manifest, self.record.manifest_size, left_out)
-            await asyncio.to_thread(arriving.mark_have, skipped, now())
-            ranges += skipped
+            ranges += await taking.skip(manifest, left_out)
         return ranges
 
     async def _publish(self) -> None:
-        arriving, manifest = self._arriving, self._manifest
-        if arriving is None or manifest is None:
+        taking = self._taking
+        if taking is None:
             return
-        info = self.record.info
+        manifest = await self._recall()
         try:
-            paths = await asyncio.to_thread(
-                arriving.publish, manifest, self.record.left_out, self._around.download_dir
-            )
+            place = str(await taking.publish(manifest, self.record.left_out))
         except OcftError as error:
             self.fail(error, is_resumable=isinstance(error, StorageError))
             return
-        path = str(_common(paths, manifest, self._around.download_dir))
-        self.record = replace(self.record, info=replace(info, local_path=path))
-        self.machine.published(path, info.digest, self._around.clock())
+        info = replace(self.record.info, local_path=place)
+        self.record = replace(self.record, info=info)
+        now = self._around.clock()
+        self.machine.published(place, info.digest, now, taken=taken_of(info))
         self.settle()
-        self._arriving = None
-        await asyncio.to_thread(arriving.discard)
+        self._arriving = self._taking = None
+        await asyncio.to_thread(taking.arriving.discard)
         self._around.journal.save(self.record)  # to forget the pieces is to count them from 0 again
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -445,8 +439,11 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         if not task.cancelled() and (error := task.exception()) is not None:
             if isinstance(error, OcftError):  # a full disk, for one
                 self.fail(error, is_resumable=True)
-            else:
-                _log.error("%s: a job failed", self.id, exc_info=error)
+                return
+            _log.error("%s: a job failed", self.id, exc_info=error)
+            if isinstance(error, Exception):
+                words = "Something unexpected happened; the log says what."
+                self.fail(TransferFailedError(words), is_resumable=True)
 
     def _note_done_sent(self) -> None:
         if self.record.owes_final_ack:
@@ -459,10 +456,10 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             return self.record.is_decided
         return self.machine.is_decided
 
-    def distrust(self, error: TrustError) -> None:
+    def distrust(self, error: TrustError, *, is_resumable: bool) -> None:
         """End the transfer because the trust in its peer has ended (R-LIM-1)."""
         if self.machine.state is not TransferState.COMPLETING:  # they are getting their names
-            super().distrust(error)
+            super().distrust(error, is_resumable=is_resumable)
 
     def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:
         record = super()._with_machine_facts(record)
@@ -470,30 +467,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         return replace(record, owes_final_ack=self.machine.state is TransferState.COMPLETED)
 
 
-def described_by(manifest: Manifest, record: TransferRecord) -> TransferRecord:
-    """Return a row with the name, and of a single file the digest, that people look for."""
-    info = replace(record.info, filename=name_of(manifest))
-    if len(manifest.files) == 1:
-        info = replace(info, digest=manifest.files[0].digest.hex())
-    return replace(record, info=info)
-
-
-def name_of(manifest: Manifest) -> str:
-    """Return what files are called together: their one name or folder, or the first and more."""
-    roots = list(dict.fromkeys(one.name.split("/")[0] for one in manifest.files))
-    if len(roots) == 1:
-        return roots[0] + ("/" if "/" in manifest.files[0].name else "")
-    return f"{roots[0]} and {len(roots) - 1} more"
-
-
-def ranges_of(manifest: Manifest, manifest_size: int, numbers: Iterable[int]) -> list[Range]:
-    """Return where files are in the byte space."""
-    offsets = manifest.offsets()
-    places = (
-        (manifest_size + offsets[one], manifest_size + offsets[one] + manifest.files[one].size)
-        for one in sorted(numbers)
-    )
-    return [(first, end) for first, end in places if first < end]
+def _is_publishing(arriving: ArrivingSet | None) -> bool:
+    return arriving is not None and arriving.is_publishing
 
 
 def _describable(ranges: tuple[Range, ...], limit: int) -> tuple[tuple[Range, ...], int]:
@@ -501,10 +476,3 @@ def _describable(ranges: tuple[Range, ...], limit: int) -> tuple[tuple[Range, ..
     if len(ranges) <= MAX_ACCEPT_RANGES:
         return ranges, limit
     return ranges[:MAX_ACCEPT_RANGES], min(limit, ranges[MAX_ACCEPT_RANGES][0])
-
-
-def _common(paths: list[Path], manifest: Manifest, folder: Path) -> Path:
-    """Return the one file or folder, or what holds them all."""
-    if not paths:  # R-MAN-3: all was here already, under the names that it would have got
-        paths = [folder / name for name in {one.name.split("/")[0] for one in manifest.files}]
-    return paths[0] if len(paths) == 1 else folder

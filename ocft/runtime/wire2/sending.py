@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Final, Never
 
 from ocft.crypto import EphemeralKey, epoch_keys
@@ -40,7 +41,6 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         record: Its row in the journal.
         files: What is sent, open; None when the transfer has ended and only late messages come.
         manifest_digest: SHA-256 of the manifest.
-        address: The peer's address on the channel.
         around: What all transfers share.
         wire: What all wire 2 transfers share.
     """
@@ -52,7 +52,6 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         files: SourceSet | None,
         *,
         manifest_digest: bytes,
-        address: str,
         around: Surroundings,
         wire: Wire2,
     ) -> None:
@@ -60,7 +59,6 @@ class FrameSendPump(FramePump[FrameSender, Never]):
             machine,
             record,
             manifest_digest=manifest_digest,
-            address=address,
             around=around,
             wire=wire,
         )
@@ -92,6 +90,8 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         await super().close()
         if self._files is not None:
             self._files.close()
+            if self.machine.state.is_final:
+                self._files = None  # it has the manifest, and this may stay for late frames
 
     def _take_control(self, message: Control, session: LiveSession, now: float) -> None:
         if isinstance(message, TransferAccept):
@@ -244,6 +244,11 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         if self._files is None:
             raise SourceChangedError("The files are not open.")
         return self._files
+
+    def _with_machine_facts(self, record: TransferRecord) -> TransferRecord:
+        record = super()._with_machine_facts(record)
+        files, size = self.machine.taken or (None, None)
+        return replace(record, info=replace(record.info, files_taken=files, bytes_taken=size))
 
     def settle(self) -> None:
         """Do what must be durable before anything leaves or is told; keep the rest."""

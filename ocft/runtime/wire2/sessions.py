@@ -80,6 +80,19 @@ class Sessions:
         stored = self._store.of(peer_id, self._wall_clock())
         return self._use(stored[0]) if stored else None
 
+    def to_answer(self, peer_id: NodeId, asked: LiveSession | None) -> LiveSession | None:
+        """Return what to seal an answer with: a peer certainly has what it has used itself.
+
+        It may lack our newest one: a welcome that was lost leaves a root key on one side (R-HSK-6).
+
+        Args:
+            peer_id: The peer.
+            asked: What the question came under.
+        """
+        if asked is not None and self.is_kept(asked):
+            return asked
+        return self.newest(peer_id)
+
     def open(
         self, frame: ControlFrame, is_author: Callable[[NodeId], bool]
     ) -> tuple[LiveSession, Control] | None:

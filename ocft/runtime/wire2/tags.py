@@ -1,30 +1,40 @@
 """Which transfer a frame belongs to, by the tag in its header."""
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice
+from typing import Final, Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from ocft.runtime.wire2.pump import FramePump
-
-_MOST: Final = 1024
+_MOST: Final = 256  # places; a transfer that is under way has one in any case
 
 
-class Tags:
+class HasEnd(Protocol):
+    """Something that has epochs until it ends."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether only late frames come for it."""
+
+
+OwnerT = TypeVar("OwnerT", bound=HasEnd)
+
+
+class Tags(Generic[OwnerT]):
     """The epochs whose keys are at hand, also of transfers that have just ended (R-ARQ-9)."""
 
     def __init__(self) -> None:
-        self._pumps: OrderedDict[bytes, FramePump[Any, Any]] = OrderedDict()
+        self._owners: dict[bytes, OwnerT] = {}
 
-    def add(self, tag: bytes, pump: "FramePump[Any, Any]") -> None:
-        """Note an epoch; the one that was noted first may have to go."""
-        self._pumps[tag] = pump
-        if len(self._pumps) > _MOST:
-            self._pumps.popitem(last=False)
+    def add(self, tag: bytes, owner: OwnerT) -> None:
+        """Note an epoch; of those that ended, the ones that were noted first may have to go."""
+        self._owners[tag] = owner
+        if (too_many := len(self._owners) - _MOST) > 0:
+            ended = (one for one, other in self._owners.items() if other.has_ended)
+            for one in list(islice(ended, too_many)):
+                del self._owners[one]
 
     def remove(self, tag: bytes) -> None:
         """Forget an epoch."""
-        self._pumps.pop(tag, None)
+        self._owners.pop(tag, None)
 
-    def find(self, tag: bytes) -> "FramePump[Any, Any] | None":
+    def find(self, tag: bytes) -> OwnerT | None:
         """Return whose epoch it is."""
-        return self._pumps.get(tag)
+        return self._owners.get(tag)

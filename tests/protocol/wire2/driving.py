@@ -75,9 +75,11 @@ def ack_of(
     )
 
 
-def done_of(epoch: int = 1, digest: bytes = DIGEST) -> TransferDone:
+def done_of(
+    epoch: int = 1, digest: bytes = DIGEST, *, taken: tuple[int, int] | None = None
+) -> TransferDone:
     """Return a done."""
-    return TransferDone(transfer_id=ID, epoch=epoch, manifest_digest=digest)
+    return TransferDone(transfer_id=ID, epoch=epoch, manifest_digest=digest, taken=taken)
 
 
 def again_of(epoch: int = 1) -> OfferAgain:
@@ -85,9 +87,11 @@ def again_of(epoch: int = 1) -> OfferAgain:
     return OfferAgain(transfer_id=ID, epoch=epoch)
 
 
-def reject_of(epoch: int = 1, code: str = "TRANSFER_REJECTED") -> TransferReject:
+def reject_of(
+    epoch: int = 1, code: str = "TRANSFER_REJECTED", words: str | None = None
+) -> TransferReject:
     """Return a reject."""
-    return TransferReject(transfer_id=ID, epoch=epoch, code=code)
+    return TransferReject(transfer_id=ID, epoch=epoch, code=code, words=words)
 
 
 def stop_of(epoch: int = 1, code: str = "STORAGE", *, is_recoverable: bool = False) -> TransferStop:
@@ -206,6 +210,7 @@ class SenderDriver(_Driver):
         *,
         size: int = SIZE,
         manifest_size: int = MANIFEST,
+        file_count: int = 1,
         patience: Patience | None = None,
         epoch: int = 0,
         is_decided: bool = False,
@@ -221,6 +226,7 @@ class SenderDriver(_Driver):
             path="/srv/report.pdf",
             name="report.pdf",
             digest="00" * 32,
+            file_count=file_count,
             patience=patience,
             epoch=epoch,
             is_decided=is_decided,

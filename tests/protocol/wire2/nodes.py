@@ -499,8 +499,8 @@ class Bob:
                 return OfferAgain(transfer_id=ID, epoch=epoch)
             case SayDone(epoch=epoch):
                 return TransferDone(transfer_id=ID, epoch=epoch, manifest_digest=DIGEST)
-            case SayReject(epoch=epoch, code=code):
-                return TransferReject(transfer_id=ID, epoch=epoch, code=code)
+            case SayReject(epoch=epoch, code=code, words=words):
+                return TransferReject(transfer_id=ID, epoch=epoch, code=code, words=words or None)
             case SayStop(epoch=epoch, code=code, is_recoverable=is_recoverable):
                 return TransferStop(
                     transfer_id=ID,

@@ -76,6 +76,24 @@ def test_repeats_get_the_same_bytes() -> None:  # R-PAI-2
     assert q.paired is paired
 
 
+def test_a_guesser_says_which_texts_were_steps() -> None:
+    p, q = prover(), guesser()
+    second = answered(p, q)
+    fourth = parsed(p.take(parsed(_third(second, q))))
+    assert not q.take(second)  # a repeat
+    assert not q.take(fourth.model_copy(update={"sender": MALLORY}))
+    assert not q.take(fourth.model_copy(update={"recipient": MALLORY}))
+    assert q.take(fourth)
+    assert not q.take(fourth)
+
+
+def _third(second: Pair, q: Guesser) -> bytes:
+    assert not q.take(second.model_copy(update={"spake": None}))
+    assert not q.take(second.model_copy(update={"step": 4, "sealed": bytes(64)}))
+    assert q.take(second)
+    return q.to_send
+
+
 def test_a_wrong_code_ends_it_on_both_sides() -> None:  # R-PAI-2
     p, q = prover(), guesser(OTHER)
     answer = answered(p, q)

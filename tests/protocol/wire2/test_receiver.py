@@ -6,6 +6,7 @@ from ocft.errors import (
     TransferTimeoutError,
     UnexpectedMessageError,
 )
+from ocft.events import TransferCompleted
 from ocft.protocol import (
     Patience,
     SayAccept,
@@ -374,15 +375,6 @@ def test_what_was_written_and_is_not_stored_is_not_written_again() -> None:
     assert receiver.writes == [(0, MANIFEST), (100, 200)]
 
 
-def test_what_the_disk_refused_is_written_when_it_comes_again() -> None:
-    receiver = receiving()
-    receiver.has_slow_disk = True
-    receiver.data(1, 100, 200)
-    receiver.machine.forget([(100, 200)])
-    receiver.data(2, 100, 200)
-    assert receiver.writes == [(0, MANIFEST), (100, 200), (100, 200)]
-
-
 def test_when_all_has_come_done_goes_instead_of_an_ack() -> None:  # R-ARQ-2
     receiver = ReceiverDriver()
     receiver.accepted()
@@ -595,6 +587,19 @@ def test_a_restarted_receiver_answers_for_what_has_ended(state: TransferState) -
     assert getattr(said, "epoch", None) == 4
 
 
+def test_a_reject_has_the_owners_words_and_no_others() -> None:  # R-CTL-1
+    receiver = ReceiverDriver()
+    receiver.offered()
+    assert receiver.reject("not today") == [SayReject(1, "TRANSFER_REJECTED", "not today")]
+    assert receiver.offered() == [SayReject(1, "TRANSFER_REJECTED", "not today")]
+    for typed, words in (("x" * 1000, "x" * 300), ("\udcff", "?"), ("", "")):
+        receiver = ReceiverDriver()
+        receiver.offered()
+        (said,) = receiver.reject(typed)
+        assert isinstance(said, SayReject)
+        assert said.words == words
+
+
 def test_a_reject_is_repeated_with_its_code() -> None:
     receiver = ReceiverDriver()
     receiver.offered()
@@ -607,3 +612,64 @@ def test_c8_data_after_the_end_is_not_written() -> None:
     receiver = in_state(TransferState.CANCELLED)
     receiver.data(50, 100, 200)
     assert (100, 200) not in receiver.writes
+
+
+# How many ranges: R-ARQ-13
+
+
+def test_data_that_would_open_one_range_too_many_is_refused_and_comes_again() -> None:
+    size = MANIFEST + 10 * 5000
+    receiver = ReceiverDriver(size=size)
+    receiver.machine.accept(receiver.now)
+    receiver.offered()
+    receiver.data(0, 0, MANIFEST)
+    number = 0
+    for number in range(1, 4096):
+        receiver.data(number, MANIFEST + 10 * number, MANIFEST + 10 * number + 5)
+    assert len(receiver.machine.stored_ranges()) == 4096
+    far = MANIFEST + 10 * 4500
+    writes = list(receiver.writes)
+    with pytest.raises(UnexpectedMessageError):
+        receiver.data(number + 1, far, far + 5, wants_ack=True)
+    assert receiver.writes == writes
+    assert acks(receiver.advance(30))[-1].heard == number  # it is as good as lost
+    receiver.data(number + 2, MANIFEST, MANIFEST + 10)  # what is missing first always may come
+    receiver.data(number + 3, far, far + 5)
+    assert receiver.writes[-2:] == [(MANIFEST, MANIFEST + 10), (far, far + 5)]
+
+
+# Which files need not be sent: R-MAN-3
+
+
+def test_nothing_gets_its_name_before_it_is_known_what_is_here_already() -> None:
+    receiver = ReceiverDriver(size=MANIFEST)  # all files are empty
+    receiver.offered()
+    receiver.data(0, 0, MANIFEST, wants_ack=True)
+    receiver.machine.accept(receiver.now, is_choosing=True)
+    receiver.advance(60)
+    assert receiver.publications == 0
+    receiver.machine.chosen((), receiver.now)
+    receiver.say()
+    assert receiver.publications == 1
+
+
+def test_nor_after_a_restart() -> None:
+    receiver = ReceiverDriver(
+        is_manifest_known=True, stored=[WHOLE], state=TransferState.TRANSFERRING, epoch=1
+    )
+    receiver.machine.resume(receiver.now, is_choosing=True)
+    receiver.advance(10)
+    assert receiver.publications == 0
+    receiver.machine.chosen((), receiver.now)
+    receiver.say()
+    assert receiver.publications == 1
+    assert receiver.state is TransferState.COMPLETED
+
+
+def test_of_some_files_the_end_says_how_many() -> None:
+    receiver = in_state(TransferState.COMPLETING)
+    receiver.machine.published("/inbox", "00" * 32, receiver.now, taken=(2, 300))
+    receiver.say()
+    completed = receiver.events[-1]
+    assert isinstance(completed, TransferCompleted)
+    assert (completed.files_taken, completed.size) == (2, 300)

@@ -7,6 +7,7 @@ from ocft.errors import (
     TransferTimeoutError,
     UnexpectedMessageError,
 )
+from ocft.events import TransferCompleted
 from ocft.protocol import Patience, SayData, SayOffer, SayStop
 from ocft.transfers import TransferState
 from ocft.wire import TransferOffer
@@ -633,6 +634,12 @@ def test_who_ends_before_anything_was_offered_has_nobody_to_tell() -> None:
     assert failing.say() == []
 
 
+def test_the_receivers_owner_is_quoted() -> None:  # R-CTL-1
+    sender = in_state(TransferState.PENDING)
+    sender.hear(reject_of(words="not today"))
+    assert str(sender.machine.error) == "The receiver refused: not today"
+
+
 @pytest.mark.parametrize("state", LIVE)
 def test_the_peer_can_refuse_fail_and_cancel_in_every_state(state: TransferState) -> None:
     refused = in_state(state)
@@ -693,3 +700,62 @@ def test_what_has_ended_cannot_be_cancelled(state: TransferState) -> None:
     with pytest.raises(UnexpectedMessageError):
         sender.cancel()
     assert sender.state is state
+
+
+# What counts as life: R-ARQ-5
+
+
+@pytest.mark.parametrize("answer", ["accept", "again"])
+def test_answers_without_an_ack_are_no_life_after_the_first_epoch(answer: str) -> None:
+    """A peer that accepts every epoch and acknowledges nothing must not hold us for ever."""
+    sender = SenderDriver()
+    sender.start()
+    sender.hear(accept_of())  # its answer to the first epoch is life
+    began = sender.now
+    while not sender.state.is_final:
+        for one in sender.wait():
+            if isinstance(one, SayOffer):
+                sender.hear(accept_of(one.epoch) if answer == "accept" else again_of(one.epoch))
+        assert sender.now < began + 1000
+    assert sender.machine.epoch > 1
+    assert isinstance(sender.machine.error, TransferTimeoutError)
+    assert sender.machine.is_resumable
+
+
+def test_an_ack_makes_the_next_answer_life_again() -> None:
+    sender = transferring()
+    sender.advance(880)
+    epoch = sender.machine.epoch
+    assert epoch > 1
+    sender.hear(accept_of(epoch))
+    assert sender.machine.gives_up_at == pytest.approx(1000)
+    sender.ack(0, (0, 100), heard=0)
+    assert sender.machine.gives_up_at == sender.now + 900
+    sender.now += 10
+    sender.hear(again_of(epoch))
+    assert sender.machine.gives_up_at == sender.now + 900
+
+
+# What was taken: R-MAN-3
+
+
+def test_done_says_how_many_of_the_files_were_taken() -> None:
+    sender = SenderDriver(file_count=4)
+    sender.start()
+    sender.hear(accept_of())
+    sender.hear(done_of(taken=(2, 300)))
+    assert sender.machine.taken == (2, 300)
+    completed = sender.events[-1]
+    assert isinstance(completed, TransferCompleted)
+    assert (completed.files_taken, completed.size) == (2, 300)
+    assert sender.machine.bytes_done == SIZE - MANIFEST
+
+
+@pytest.mark.parametrize("taken", [(5, 300), (2, SIZE)])
+def test_done_with_more_than_was_offered_is_refused(taken: tuple[int, int]) -> None:
+    sender = SenderDriver(file_count=4)
+    sender.start()
+    sender.hear(accept_of())
+    with pytest.raises(UnexpectedMessageError):
+        sender.hear(done_of(taken=taken))
+    assert sender.state is TransferState.TRANSFERRING

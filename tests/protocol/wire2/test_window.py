@@ -303,3 +303,15 @@ def test_whatever_happens_every_byte_is_stored_or_in_flight_or_lost_or_to_go(
             break
     assert checked.window.is_all_stored
     assert len(checked.frames) - before <= size
+
+
+def test_a_receiver_cannot_make_us_remember_ever_more_ranges() -> None:  # R-ARQ-13
+    size = 10**6
+    window = Window(size, size, [])
+    window.send((0, 100), 0.0)
+    for step in range(0, size, 100_000):
+        places = tuple((step + 20 * n, step + 20 * n + 1) for n in range(1, 4096))
+        window.take(ack_of(*places, heard=None, limit=size), 1.0)
+    assert len(window.stored.pairs()) <= 4097
+    window.take(ack_of((0, size), heard=None, limit=size), 2.0)
+    assert window.is_all_stored

@@ -71,6 +71,7 @@ def node_parts(
             nodes=NodeStore(database),
             approvals=ApprovalStore(database),
             secrets=secrets,
+            storage_key=identity_of(name).storage_key(),
             allows_wire_1=flags.get("allows_wire_1", True),
             allows_wire_2=flags.get("allows_wire_2", True),
             wall_clock=wall_clock,

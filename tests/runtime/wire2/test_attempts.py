@@ -120,7 +120,7 @@ def test_who_cannot_be_of_1_0_gets_hellos_for_ever(tmp_path: Path, how: str) -> 
     run(main())
 
 
-def test_finish_is_repeated_for_two_minutes_and_then_all_begins_anew(tmp_path: Path) -> None:
+def test_finish_is_repeated_for_longer_and_longer_before_all_begins_anew(tmp_path: Path) -> None:
     async def main() -> None:  # R-HSK-5
         with (
             node_parts(tmp_path, peer_of("bob"), name="alice") as alice,
@@ -128,12 +128,86 @@ def test_finish_is_repeated_for_two_minutes_and_then_all_begins_anew(tmp_path: P
         ):
             side = Side(alice, bob)
             side.drops = {FrameType.CONTROL}
-            await time_out(side.attempt, 130)
-            assert side.times(FrameType.FINISH) == [0, 2, 6, 14, 30, 62]
-            assert len(side.times(FrameType.HELLO)) == 1
+            await time_out(side.attempt, 700)
+            # 30, 60 and 120 seconds; from then on with the pauses of who is not answered.
+            assert side.times(FrameType.HELLO) == [0, 30, 90, 225, 375, 555]
+            finishes = side.times(FrameType.FINISH)
+            assert finishes[:10] == [0, 2, 6, 14, 30, 32, 36, 44, 60, 90]
+            assert finishes[15:21] == [225, 227, 231, 239, 255, 287]
             side.drops = set()
             await side.attempt.run()
-            assert len(side.times(FrameType.HELLO)) == 2
+            assert len(side.times(FrameType.HELLO)) == 7
+
+    run(main())
+
+
+def test_a_peer_that_restarted_before_finish_is_asked_anew_after_half_a_minute(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:  # R-HSK-5
+        with (
+            node_parts(tmp_path, peer_of("bob"), name="alice") as alice,
+            node_parts(tmp_path, peer_of("alice")) as bob,
+        ):
+            side = Side(alice, bob)
+            side.drops = {FrameType.CONTROL}
+            loop = asyncio.get_running_loop()
+
+            def restart() -> None:
+                side.answers, side.drops = make_answers(bob), set()
+
+            loop.call_later(1, restart)
+            session = await side.attempt.run()
+            assert loop.time() == pytest.approx(30)
+            theirs = bob.sessions.newest(ALICE)
+            assert theirs is not None
+            assert theirs.root == session.root
+
+    run(main())
+
+
+@pytest.mark.parametrize("pinned", ["mallory", "bob"])
+def test_a_fingerprint_that_was_learnt_while_we_asked_counts(tmp_path: Path, pinned: str) -> None:
+    async def main() -> None:  # R-HSK-2
+        with (
+            node_parts(tmp_path, TrustedPeer(id="bob"), name="alice") as alice,
+            node_parts(tmp_path, peer_of("alice")) as bob,
+        ):
+            side = Side(alice, bob)
+            side.drops = {FrameType.CONTROL}
+            attempt = asyncio.create_task(side.attempt.run())
+            await asyncio.sleep(1)
+            alice.trust.peers.put(
+                peer_of("bob", fingerprint=identity_of(pinned).public.fingerprint)
+            )
+            side.drops = set()
+            if pinned == "bob":
+                await attempt
+                return
+            with pytest.raises(FingerprintChangedError):
+                await attempt
+            assert alice.sessions.newest(BOB) is None
+            assert alice.trust.nodes.find(BOB) is None
+
+    run(main())
+
+
+def test_a_peer_that_was_revoked_while_we_asked_is_not_known_any_more(tmp_path: Path) -> None:
+    async def main() -> None:  # R-HSK-2, R-HSK-4
+        with (
+            node_parts(tmp_path, peer_of("bob"), name="alice", allows_wire_1=False) as alice,
+            node_parts(tmp_path, peer_of("alice")) as bob,
+        ):
+            side = Side(alice, bob)
+            side.drops = {FrameType.CONTROL}
+            attempt = asyncio.create_task(side.attempt.run())
+            await asyncio.sleep(1)
+            alice.trust.peers.remove("bob")
+            side.drops = set()
+            with pytest.raises(UnsealError):
+                await attempt
+            assert alice.sessions.newest(BOB) is None
+            assert alice.trust.nodes.find(BOB) is None
 
     run(main())
 

@@ -1,20 +1,23 @@
 """`ocft.runtime.wire2.launch`: pumps from rows."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
-from ocft import TransferState
+from ocft import ChannelLimits, TransferState
 from ocft.errors import SourceChangedError, SourceNotFoundError
 from ocft.ids import TransferId
 from ocft.runtime.wire2 import FrameLauncher, FrameReceivePump, FrameSendPump
 from ocft.runtime.wire2.launch import UNKNOWN_NAME, incoming_record
-from ocft.storage import TransferRecord
+from ocft.storage import Journal, TransferRecord
 from ocft.testing import run
 from ocft.transfers import Direction
-from ocft.wire import TransferOffer
+from ocft.wire import Manifest, TransferOffer, digest_of, unpack_manifest
 from tests.runtime.pair import DATA, write_source
 from tests.runtime.sealed_pair import ALICE, Node, sealed_nodes, write_files
 
@@ -157,3 +160,103 @@ def test_an_offer_becomes_a_row_without_a_name() -> None:  # R-CTL-1, R-TRU-5
     assert info.digest == bytes(range(32)).hex()
     assert (record.manifest_size, record.offered_at, record.epoch) == (100, 12345, 0)
     assert not record.is_decided
+
+
+def test_late_messages_make_us_read_no_manifest(tmp_path: Path) -> None:
+    async def main() -> None:  # anybody in the room can repeat them
+        async with sealed_nodes(tmp_path) as (alice, bob):
+            transfer_id = await alice.manager.send_file("bob", write_files(tmp_path, a=DATA, b=b""))
+            await alice.end_of(transfer_id)
+            await bob.end_of(transfer_id)
+            manifest = alice.manager._journal.manifest(TransferId(transfer_id))
+            assert manifest is not None
+            with mock.patch.object(Journal, "manifest", side_effect=AssertionError):
+                for node in (alice, bob):
+                    pump = launcher_of(node).ended(record_of(node, transfer_id))
+                    assert pump._manifest_digest.hex() == digest_of(manifest)
+
+    run(main())
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_done_is_right_after_a_restart_although_the_manifest_is_forgotten(
+    tmp_path: Path, count: int
+) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path) as (alice, bob):
+            is_deaf = [True]
+            alice.room.ear = lambda author, to, text: (
+                [] if author == "bob" and is_deaf[0] and bob.tree() else [text]
+            )
+            names = {f"f{number}": DATA for number in range(count)}
+            transfer_id = await alice.manager.send_file("bob", write_files(tmp_path, **names))
+            await bob.end_of(transfer_id)
+            assert not bob.manager._journal.has_manifest(TransferId(transfer_id))
+            await bob.restart()
+            is_deaf[0] = False
+            await alice.manager.wait(transfer_id)
+
+    run(main())
+
+
+@pytest.mark.parametrize("is_automatic", [True, False])
+def test_to_go_on_the_manifest_is_read_once_and_not_by_the_event_loop(
+    tmp_path: Path, *, is_automatic: bool
+) -> None:
+    async def main() -> None:
+        options = {"auto_accept": is_automatic}
+        limits = ChannelLimits(max_text=100_000, texts_per_second=10)
+        async with sealed_nodes(tmp_path, None, options, limits=limits) as (alice, bob):
+            transfer_id = await alice.manager.send_file("bob", write_files(tmp_path, a=DATA * 100))
+            await bob.until(lambda: "offer-received" in bob.names())
+            unpacked: list[bool] = []
+            in_thread = [False]
+            to_thread = asyncio.to_thread
+
+            def spy(data: bytes) -> Manifest:
+                unpacked.append(in_thread[0])
+                return unpack_manifest(data)
+
+            async def watched(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
+                in_thread[0] = True
+                try:
+                    return await to_thread(work, *args, **options)
+                finally:
+                    in_thread[0] = False
+
+            with (
+                mock.patch("ocft.runtime.wire2.receiving.unpack_manifest", spy),
+                mock.patch("asyncio.to_thread", watched),
+            ):
+                await bob.restart()
+                if not is_automatic:
+                    await asyncio.sleep(1)
+                    await bob.manager.accept_transfer(transfer_id, only=["set/a"])
+                await alice.manager.wait(transfer_id)
+            assert unpacked == [True]
+            assert bob.tree() == {"set/a": DATA * 100}
+
+    run(main())
+
+
+def test_a_part_file_that_cannot_be_opened_keeps_no_node_from_starting(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = ChannelLimits(max_text=100_000, texts_per_second=10)
+        async with sealed_nodes(tmp_path, limits=limits) as (alice, bob):
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, DATA * 100))
+            await bob.until(lambda: bob.state(transfer_id) and bob.info(transfer_id).bytes_done)
+            await bob.stop()
+            (part,) = (bob.home / ".ocft" / "partial").iterdir()
+            kept = part.read_bytes()
+            part.unlink()
+            part.mkdir()  # nobody can open that
+            await bob.start()
+            info = await bob.end_of(transfer_id)
+            assert (info.error_code, info.is_resumable) == ("STORAGE", True)
+            await alice.end_of(transfer_id)
+            await bob.manager.cancel_transfer(transfer_id)  # that takes no part file either
+            assert (await bob.end_of(transfer_id)).state is TransferState.CANCELLED
+            part.rmdir()
+            assert kept
+
+    run(main())

@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from ocft.crypto import PairingCode, make_pairing_code
-from ocft.errors import ConfigError, PairingFailedError, WrongStateError
+from ocft.errors import (
+    ChannelClosedError,
+    ConfigError,
+    PairingFailedError,
+    PairingTimeoutError,
+    WrongStateError,
+)
 from ocft.events import PeerPaired
+from ocft.ids import NodeId
+from ocft.protocol import Prover
 from ocft.runtime.wire2 import CODE_SECONDS, Pairings
 from ocft.storage import TrustedPeer
 from ocft.testing import run
@@ -121,7 +129,7 @@ def test_eight_pairings_at_once_are_the_most_and_a_number_is_used_once(tmp_path:
                     with pytest.raises(WrongStateError):
                         await begin(code)
                 results = await asyncio.gather(*running, return_exceptions=True)
-                assert {type(one) for one in results} == {PairingFailedError}, node
+                assert {type(one) for one in results} == {PairingTimeoutError}, node
                 assert not pairings_of(node)._shown
                 assert not pairings_of(node)._typed
 
@@ -146,6 +154,96 @@ def test_the_first_who_answers_is_the_one_others_are_told_apart(tmp_path: Path) 
             assert take("alice", step.model_copy(update={"sender": "alice"})) == "echo"
             await typing
             await showing
+
+    run(main())
+
+
+def test_a_text_that_is_no_step_keeps_nobodys_answer_away(tmp_path: Path) -> None:  # R-PAI-2
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, NOBODY, NOBODY) as (alice, bob):
+            code = make_pairing_code()
+            typing = asyncio.create_task(pairings_of(bob).type_in(code, to="alice"))
+            await asyncio.sleep(0)
+            junk = Pair(
+                n=code.number,
+                sender=NodeId("m"),
+                recipient=NodeId("bob"),
+                step=4,
+                sealed=bytes(64),
+            )
+            assert pairings_of(bob).take("mallory", junk) == "unexpected"
+            showing = asyncio.create_task(pairings_of(alice).show(code))
+            peer = await typing
+            await showing
+            assert peer.id == "alice"
+            assert inside(bob).trust.address_of(peer.id) == "alice"
+
+    run(main())
+
+
+def test_who_repeats_the_last_step_does_not_become_the_peers_account(tmp_path: Path) -> None:
+    async def main() -> None:  # R-HSK-0
+        async with sealed_nodes(tmp_path, NOBODY, NOBODY) as (alice, bob):
+            code = make_pairing_code()
+            showing = asyncio.create_task(pairings_of(alice).show(code))
+            took = pairings_of(alice).take
+
+            def take(author: str, message: Pair) -> str | None:
+                reason = took(author, message)
+                if message.step == 3:  # before whoever shows the code has heard of its success
+                    assert took("mallory", message) is None
+                return reason
+
+            pairings_of(alice).take = take  # type: ignore[method-assign]
+            await pairings_of(bob).type_in(code, to="alice")
+            await showing
+            assert inside(alice).trust.address_of(NodeId("bob")) == "bob"
+
+    run(main())
+
+
+def test_after_a_wrong_answer_no_other_one_is_looked_at(tmp_path: Path) -> None:  # R-PAI-2
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, NOBODY, NOBODY) as (_, bob):
+            code = PairingCode(7, "7-zebra-zoo")
+            typing = asyncio.create_task(pairings_of(bob).type_in(code, to="nobody"))
+            await bob.until(lambda: bob.room.count(FrameType.PAIR, "bob"))
+            step = parse_frame(bob.room.frames("bob")[0])
+            assert isinstance(step, Pair)
+            answers = []
+            for text in ("7-zebra-abandon", "7-zebra-zoo"):
+                prover = Prover(
+                    PairingCode(7, text),
+                    node_id=NodeId("alice"),
+                    identity=identity_of("alice").public,
+                    name="",
+                )
+                answer = parse_frame(prover.take(step) or b"")
+                assert isinstance(answer, Pair)
+                answers.append(answer)
+            assert [pairings_of(bob).take("alice", one) for one in answers] == [
+                None,
+                "unknown-handshake",
+            ]
+            with pytest.raises(PairingFailedError):
+                await typing
+
+    run(main())
+
+
+def test_who_waits_for_a_pairing_is_told_that_the_manager_was_closed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, NOBODY, NOBODY) as (alice, _):
+            manager = alice.manager
+            waiting = [
+                asyncio.create_task(manager.show_pairing_code(PairingCode(7, "7-zebra-zoo"))),
+                asyncio.create_task(manager.pair("8-zebra-zoo", "nobody")),
+            ]
+            await asyncio.sleep(1)
+            await manager.close()
+            async with asyncio.timeout(0.1):  # at once
+                outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+            assert [type(one) for one in outcomes] == [ChannelClosedError] * 2
 
     run(main())
 

@@ -10,6 +10,7 @@ import pytest
 from ocft import ChannelLimits
 from ocft.crypto import epoch_keys
 from ocft.errors import ChannelError, JournalError, MessageTooLongError
+from ocft.ids import TransferId
 from ocft.runtime.wire2.pump import Epoch
 from ocft.storage import Journal
 from ocft.testing import run
@@ -100,7 +101,7 @@ def test_keys_end_with_the_epoch_and_with_the_process(tmp_path: Path) -> None:  
             )
             assert tags.find(first) is None
             await bob.stop()
-            assert list(tags._pumps) == []
+            assert list(tags._owners) == []
             await bob.start()
             await alice.manager.wait(transfer_id)
 
@@ -201,5 +202,46 @@ def test_a_transfer_of_one_that_waits_for_a_root_key_can_be_cancelled_at_once(
             await asyncio.sleep(1)
             assert inside(alice).handshakes._attempts == {}
             assert inside(alice).sessions.newest(BOB) is None
+
+    run(main())
+
+
+def test_a_peer_that_moves_to_another_account_is_written_to_there(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, limits=SLOW) as (alice, bob):
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, BIG))
+            await bob.until(lambda: bob.state(transfer_id) and bob.info(transfer_id).bytes_done)
+            moved: list[str] = []
+
+            def ear(author: str, to: str, text: str) -> list[str]:
+                if author == "alice" and to == "bobby":
+                    moved.append(text)
+                    alice.room.say("alice", "bob", text)  # that is where he reads it
+                    return []
+                return [] if author == "alice" else [text]  # nobody reads the old account
+
+            alice.room.ear = ear
+            inside(alice).trust.nodes.learn(BOB, address="bobby")
+            await alice.manager.wait(transfer_id)
+            assert moved
+            assert bob.tree() == {"report.bin": BIG}
+
+    run(main())
+
+
+def test_what_has_ended_keeps_no_list_of_files(tmp_path: Path) -> None:
+    async def main() -> None:  # its pump stays for late frames
+        async with sealed_nodes(tmp_path) as (alice, bob):
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
+            await bob.until(lambda: pump_of(bob, transfer_id))
+            sent, received = pump_of(alice, transfer_id), pump_of(bob, transfer_id)
+            await alice.end_of(transfer_id)
+            await bob.end_of(transfer_id)
+            await asyncio.sleep(1)
+            for node, pump in ((alice, sent), (bob, received)):
+                assert inside(node).tags.find(pump._epoch.in_tag) is pump
+            assert sent._files is None
+            assert received._manifest is received._arriving is received._taking is None
+            assert not bob.manager._journal.has_manifest(TransferId(transfer_id))
 
     run(main())

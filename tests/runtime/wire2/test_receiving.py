@@ -1,7 +1,6 @@
 """`ocft.runtime.wire2.receiving`: writes, syncs, records, then acknowledges."""
 
 import asyncio
-import hashlib
 import os
 import random
 from pathlib import Path
@@ -12,45 +11,19 @@ import pytest
 
 from ocft import ChannelLimits, TransferState
 from ocft.errors import StorageError, WrongStateError
+from ocft.events import TransferCompleted
 from ocft.ids import TransferId
-from ocft.runtime.wire2.receiving import _describable, name_of, ranges_of
+from ocft.runtime.wire2.receiving import _describable
+from ocft.runtime.wire2.taking import Taking
 from ocft.storage import ArrivingSet
+from ocft.storage.publishing import Publication
 from ocft.testing import run
-from ocft.wire import FrameType, Manifest, ManifestFile
+from ocft.wire import FrameType
 from tests.runtime.pair import DATA, write_source
 from tests.runtime.sealed_pair import Node, pump_of, sealed_nodes, write_files
 
 BIG = random.Random(0).randbytes(500_000)
 SLOW = ChannelLimits(max_text=40_000, texts_per_second=5)
-
-
-def manifest_of(*files: tuple[str, int]) -> Manifest:
-    return Manifest(
-        tuple(
-            ManifestFile(name, size, hashlib.sha256(bytes(size)).digest(), None, False)
-            for name, size in files
-        )
-    )
-
-
-@pytest.mark.parametrize(
-    ("names", "together"),
-    [
-        (["report.pdf"], "report.pdf"),
-        (["folder/a"], "folder/"),
-        (["folder/a", "folder/sub/b"], "folder/"),
-        (["a", "b"], "a and 1 more"),
-        (["folder/a", "b", "c"], "folder and 2 more"),
-    ],
-)
-def test_files_have_a_name_together(names: list[str], together: str) -> None:
-    assert name_of(manifest_of(*((name, 1) for name in names))) == together
-
-
-def test_files_are_ranges_behind_the_manifest_and_empty_ones_are_none() -> None:
-    manifest = manifest_of(("a", 5), ("b", 0), ("c", 7), ("d", 1))
-    assert ranges_of(manifest, 100, [3, 0, 1]) == [(100, 105), (112, 113)]
-    assert ranges_of(manifest, 100, []) == []
 
 
 def test_an_accept_names_128_ranges_and_nothing_behind_them_may_be_sent() -> None:  # R-ARQ-3
@@ -248,5 +221,135 @@ def test_undecided_survives_every_end(tmp_path: Path) -> None:  # R-TRU-3
             await bob.manager.accept_transfer(transfer_id)
             await bob.manager.wait(transfer_id)
             assert bob.tree() == {"report.bin": DATA}
+
+    run(main())
+
+
+def test_empty_files_that_are_here_already_are_not_saved_a_second_time(tmp_path: Path) -> None:
+    async def main() -> None:  # R-MAN-3
+        async with sealed_nodes(tmp_path, None, {"auto_accept": False}) as (alice, bob):
+            folder = write_files(tmp_path, a=b"", b=b"")
+            for _ in range(2):
+                transfer_id = await alice.manager.send_file("bob", folder)
+                await bob.until(lambda: bob.names().count("offer-received"))
+                bob.events.clear()
+                await bob.manager.accept_transfer(transfer_id)
+                await alice.manager.wait(transfer_id)
+                assert bob.tree() == {"set/a": b"", "set/b": b""}
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["cancel", "stop"])
+def test_looking_for_files_that_are_here_ends_with_the_transfer(tmp_path: Path, how: str) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, None, {"auto_accept": False}) as (alice, bob):
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, BIG))
+            await bob.until(lambda: "offer-received" in bob.names())
+            looking: list[str] = []
+
+            async def look(taking: Taking, *_: Any) -> tuple[set[int], list[Any]]:
+                looking.append("begun")
+                while not taking._is_over():
+                    await asyncio.sleep(1)
+                looking.append("ended")
+                return set(), []
+
+            with mock.patch.object(Taking, "find", look):
+                await bob.manager.accept_transfer(transfer_id)
+                await asyncio.sleep(100)
+                assert looking == ["begun"]
+                began = asyncio.get_running_loop().time()
+                if how == "cancel":
+                    await bob.manager.cancel_transfer(transfer_id)
+                    await bob.end_of(transfer_id)
+                else:
+                    await bob.stop()
+                assert looking == ["begun", "ended"]
+                assert asyncio.get_running_loop().time() - began < 5
+            if how == "stop":
+                await bob.start()
+                await alice.manager.wait(transfer_id)
+            assert bob.tree() == ({"report.bin": BIG} if how == "stop" else {})
+
+    run(main())
+
+
+def test_what_a_job_cannot_do_ends_the_transfer_and_hangs_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path) as (alice, bob):
+            with mock.patch.object(ArrivingSet, "sync", side_effect=ZeroDivisionError):
+                transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
+                info = await bob.end_of(transfer_id)
+            assert (info.error_code, info.is_resumable) == ("TRANSFER_FAILED", True)
+            assert "the log says" in (info.error or "")
+
+    run(main())
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_both_ends_know_how_many_of_the_files_were_taken(tmp_path: Path, *, restarts: bool) -> None:
+    async def main() -> None:  # R-MAN-3
+        async with sealed_nodes(tmp_path, None, {"auto_accept": False}, limits=SLOW) as nodes:
+            alice, bob = nodes
+            folder = write_files(tmp_path, a=BIG, b=BIG[::-1], c=b"c", d=b"")
+            transfer_id = await alice.manager.send_file("bob", folder)
+            await bob.until(lambda: "offer-received" in bob.names())
+            await bob.manager.accept_transfer(transfer_id, only=["set/b", "set/c"])
+            await bob.until(lambda: bob.info(transfer_id).bytes_done > len(BIG) + 100_000)
+            if restarts:
+                for node in nodes:
+                    await node.restart()
+            await alice.manager.wait(transfer_id)
+            await bob.manager.wait(transfer_id)
+            assert bob.tree() == {"set/b": BIG[::-1], "set/c": b"c"}
+            for node in nodes:
+                info = node.info(transfer_id)
+                assert (info.file_count, info.files_taken) == (4, 2)
+                assert (info.size, info.bytes_taken) == (2 * len(BIG) + 1, len(BIG) + 1)
+                completed = node.events[-1]
+                assert isinstance(completed, TransferCompleted)
+                assert (completed.files_taken, completed.size) == (2, len(BIG) + 1)
+
+    run(main())
+
+
+def test_what_was_here_already_was_taken_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path) as (alice, bob):
+            folder = write_files(tmp_path, a=DATA, b=b"b")
+            for _ in range(2):
+                transfer_id = await alice.manager.send_file("bob", folder)
+                for node in (alice, bob):
+                    info = await node.end_of(transfer_id)
+                    assert (info.files_taken, info.bytes_taken) == (None, None)
+            assert bob.tree() == {"set/a": DATA, "set/b": b"b"}
+
+    run(main())
+
+
+def test_a_file_that_just_got_its_name_is_not_one_that_was_here(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path) as (alice, bob):
+            move, moved = Publication._move, 0
+
+            def move_one(publication: Publication, top: str) -> None:
+                nonlocal moved
+                if moved == 1:
+                    raise StorageError("the disk was taken away")
+                moved += 1
+                move(publication, top)
+
+            paths = [write_source(tmp_path, DATA, name) for name in ("a", "b")]
+            with mock.patch.object(Publication, "_move", move_one):
+                transfer_id = await alice.manager.send_file("bob", *paths)
+                assert (await bob.end_of(transfer_id)).is_resumable
+                await alice.end_of(transfer_id)
+            assert bob.tree() == {"a": DATA}
+            await bob.restart()
+            await bob.manager.resume_transfer(transfer_id)
+            await bob.manager.wait(transfer_id)
+            assert bob.tree() == {"a": DATA, "b": DATA}
+            assert bob.info(transfer_id).local_path == str(bob.home)
 
     run(main())

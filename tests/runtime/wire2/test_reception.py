@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -10,10 +9,7 @@ import pytest
 from ocft import TransferState
 from ocft.ids import NodeId, TransferId
 from ocft.runtime.wire2 import Ignored, Reception
-from ocft.runtime.wire2.reception import left_for_others
-from ocft.storage import TransferRecord
 from ocft.testing import run
-from ocft.transfers import Direction, TransferInfo
 from ocft.wire import (
     FrameType,
     OfferAgain,
@@ -24,7 +20,13 @@ from ocft.wire import (
     parse_frame,
     split_frame,
 )
-from tests.runtime.hostility import an_offer, befriend, identity_key, say, session_of
+from tests.runtime.hostility import (
+    an_offer,
+    befriend,
+    identity_key,
+    say,
+    session_of,
+)
 from tests.runtime.pair import DATA, EPOCH, write_source
 from tests.runtime.sealed_pair import ALICE, BOB, Node, inside, pump_of, sealed_nodes
 
@@ -93,30 +95,6 @@ def test_when_a_peer_was_seen_is_noted_once_a_minute(tmp_path: Path) -> None:
                 assert saw.call_count == 2
             node = nodes.find(ALICE)
             assert node.last_seen == pytest.approx(EPOCH + asyncio.get_running_loop().time(), abs=1)
-
-    run(main())
-
-
-def test_refusals_are_few_at_a_time(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with sealed_nodes(tmp_path, None, {"max_file_size": 10}) as (alice, bob):
-            inside(alice)
-            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, b"x"))
-            await alice.end_of(transfer_id)
-            held = asyncio.Event()
-            send = bob.channel.send
-
-            async def hold(to: str, text: str) -> None:
-                await held.wait()
-                await send(to, text)
-
-            bob.channel.send = hold  # type: ignore[method-assign]
-            await say(alice, BOB, *(an_offer() for _ in range(100)))
-            assert len(reception_of(bob)._refusals) == 32
-            held.set()
-            await asyncio.sleep(1)
-            assert reception_of(bob)._refusals == set()
-            assert bob.manager.list_transfers()[1:] == []
 
     run(main())
 
@@ -202,22 +180,3 @@ def test_a_frame_without_a_type_is_malformed(tmp_path: Path) -> None:
                     parse_frame(frame)
 
     run(main())
-
-
-@pytest.mark.parametrize("state", [TransferState.PENDING, TransferState.ACCEPTED])
-def test_what_is_left_for_others_says_whether_it_was_decided(state: TransferState) -> None:
-    fields: dict[str, Any] = {
-        "id": TransferId("xfer_1"),
-        "direction": Direction.RECEIVE,
-        "state": TransferState.PENDING,
-        "peer_id": ALICE,
-        "filename": "",
-        "size": 1,
-        "mime_type": "",
-        "digest": "",
-        "chunk_size": 0,
-        "total_chunks": 0,
-    }
-    record = left_for_others(TransferRecord(info=TransferInfo(**fields), channel="c"), 3, state)
-    assert (record.info.state, record.epoch) == (state, 3)
-    assert record.is_decided is (state is TransferState.ACCEPTED)

@@ -256,3 +256,39 @@ def test_where_texts_are_long_nothing_is_tried(tmp_path: Path, limits: ChannelLi
             assert probe.alphabet() is Alphabet.BASE64URL
 
     run(main())
+
+
+def test_an_epoch_without_an_ack_casts_doubt_on_the_alphabet(tmp_path: Path) -> None:
+    """A chat that carried it once and garbles it now must not stop all transfers for ever."""
+
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, limits=NARROW) as (alice, bob):
+            await alice.manager.wait(
+                await alice.manager.send_file("bob", write_source(tmp_path, NOISE, "first"))
+            )
+            nodes = inside(alice).trust.nodes
+            assert nodes.dense_works(BOB, "room", wall_clock()) is True
+            alice.room.ear = lambda author, to, text: (
+                ["?" * len(text)] if text[6] >= "\u3400" else [text]  # garbled
+            )
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, NOISE))
+            await alice.manager.wait(transfer_id)
+            assert nodes.dense_works(BOB, "room", wall_clock()) is False
+            assert bob.tree()["report.bin"] == NOISE
+
+    run(main())
+
+
+def test_an_epoch_with_acks_casts_none(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, limits=SLOW) as (alice, bob):
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, NOISE * 5))
+            await alice.until(
+                lambda: pump_of(alice, transfer_id) and pump_of(alice, transfer_id)._acks_heard
+            )
+            await bob.restart()  # which begins the next epoch
+            await alice.manager.wait(transfer_id)
+            nodes = inside(alice).trust.nodes
+            assert nodes.dense_works(BOB, "room", wall_clock()) is True
+
+    run(main())

@@ -1,5 +1,6 @@
 """`ocft.runtime.wire2.sessions`: control messages are sealed and opened."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,18 @@ from ocft.errors import MalformedMessageError
 from ocft.ids import NodeId, TransferId
 from ocft.runtime.wire2 import LiveSession
 from ocft.storage import SessionStore
-from ocft.wire import Control, ControlFrame, OfferAgain, Welcome, control_header, parse_frame
-from tests.runtime.pair import EPOCH
-from tests.runtime.sealed_pair import identity_of
+from ocft.testing import run
+from ocft.wire import (
+    Control,
+    ControlFrame,
+    FrameType,
+    OfferAgain,
+    Welcome,
+    control_header,
+    parse_frame,
+)
+from tests.runtime.pair import EPOCH, write_source
+from tests.runtime.sealed_pair import identity_of, inside, sealed_nodes
 from tests.runtime.wire2.parts import ALICE, ROOT, Parts, established, node_parts
 
 AGAIN = OfferAgain(transfer_id=TransferId("xfer_1"), epoch=1)
@@ -167,6 +177,36 @@ def test_what_is_remembered_of_a_session_is_bounded(tmp_path: Path) -> None:  # 
         for _ in range(1024):
             assert opened(parts, other.seal(AGAIN)) == AGAIN
         assert len(session._salts) == 1024
+
+
+def test_an_answer_goes_under_the_key_that_the_question_came_under(tmp_path: Path) -> None:
+    with node_parts(tmp_path) as parts:  # R-HSK-6
+        older = parts.sessions.add(established(), expires_at=None)
+        # The peer never heard the welcome to this one.
+        newer = parts.sessions.add(established(bytes(32)), expires_at=None)
+        assert parts.sessions.newest(ALICE) is newer
+        assert parts.sessions.to_answer(ALICE, older) is older
+        assert parts.sessions.to_answer(ALICE, None) is newer
+        parts.sessions.add(established(b"3" * 32), expires_at=None)
+        newest = parts.sessions.newest(ALICE)
+        assert parts.sessions.to_answer(ALICE, older) is newest  # it is gone
+        parts.sessions.forget(ALICE)
+        assert parts.sessions.to_answer(ALICE, older) is None
+
+
+def test_a_peer_that_missed_a_welcome_is_answered_all_the_same(tmp_path: Path) -> None:
+    async def main() -> None:  # R-HSK-6
+        async with sealed_nodes(tmp_path) as (alice, bob):
+            first = await alice.manager.send_file("bob", write_source(tmp_path))
+            await alice.manager.wait(first)
+            began, said = asyncio.get_running_loop().time(), alice.room.count(FrameType.HELLO)
+            inside(bob).sessions.add(established(), expires_at=None)
+            second = await alice.manager.send_file("bob", write_source(tmp_path, b"another"))
+            await alice.manager.wait(second)
+            assert asyncio.get_running_loop().time() - began < 2
+            assert alice.room.count(FrameType.HELLO) == said
+
+    run(main())
 
 
 def test_a_session_shows_no_key(tmp_path: Path) -> None:  # K13
