@@ -219,9 +219,11 @@ def revoke(context: typer.Context, peer: _IdOrName) -> None:
         removed = invocation.peers.remove(peer)
         node = invocation.nodes.find(NodeId(removed.id))
         invocation.forget_keys(NodeId(removed.id))
+        _end_transfers(invocation, removed.id)
         fields, who = peer_fields(removed), called(removed)
     else:
         invocation.forget_keys(node.id)
+        _end_transfers(invocation, node.id)
         fields, who = _node_fields(node), printable(node.id)
     invocation.journal.database.checkpoint()  # what is said is so after a power cut, too
     output.result(invocation.command_of(context), peer=fields)
@@ -231,6 +233,17 @@ def revoke(context: typer.Context, peer: _IdOrName) -> None:
             "It knows this node's secret and can come back with it: "
             "`ocft rotate-secret --overlap 0` shuts out all who know only that."
         )
+
+
+def _end_transfers(invocation: Invocation, node_id: str) -> None:
+    """Have what could go on with a node cancelled; who listens now has ended it by itself."""
+    from ocft.storage import RequestKind
+
+    journal = invocation.journal
+    for record in journal.records():
+        info = record.info
+        if info.peer_id == node_id and (info.is_resumable or not info.state.is_final):
+            journal.ask(info.id, RequestKind.CANCEL, "the trust in the peer was revoked")
 
 
 def extend_peer(

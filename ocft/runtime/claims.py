@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 
-from ocft.errors import OcftError, StorageError
+from ocft.errors import OcftError, StorageError, WrongStateError
 from ocft.runtime.engine import Engine
 from ocft.runtime.pairing_work import PairingWork
 from ocft.storage import Journal, Request, RequestKind
@@ -70,5 +70,7 @@ def _carry_out(request: Request, engine: Engine) -> None:
             case RequestKind.RESUME:
                 engine.resume(request.transfer_id)
     except OcftError as error:
+        if request.kind is RequestKind.CANCEL and isinstance(error, WrongStateError):
+            return  # it has ended, as was asked
         # Who asked looks at the journal, and may have been overtaken by events.
         _log.warning("%s: cannot %s: %s", request.transfer_id, request.kind.value, error)

@@ -24,7 +24,7 @@ from ocft.errors import (
     WrongStateError,
 )
 from ocft.events import TransferCompleted
-from ocft.ids import TransferId
+from ocft.ids import NodeId, TransferId
 from ocft.runtime.admission import Admission, Load
 from ocft.runtime.fleet import AnyPump, Fleet
 from ocft.runtime.inbox import Inbox
@@ -72,7 +72,9 @@ class Engine:
     ) -> None:
         self._sends_only = sends_only
         self.fleet = Fleet(self._on_end)
-        self.trust_watch = TrustWatch(self.fleet, launcher, trust, channel=channel.name)
+        self.trust_watch = TrustWatch(
+            self.fleet, launcher, trust, channel=channel.name, unqueue=self._unqueue
+        )
         self._launcher = launcher
         self._around = launcher.around
         self._channel = channel
@@ -280,6 +282,13 @@ class Engine:
                 waiting.append(record)
         self._queued = waiting
 
+    def _unqueue(self, peer_id: NodeId) -> set[TransferId]:
+        """Take what goes to a revoked peer out of the queue; return what is being launched."""
+        self._queued = deque(one for one in self._queued if one.info.peer_id != peer_id)
+        launching = {one.info.id for one in self._launching.values() if one.info.peer_id == peer_id}
+        self._to_cancel |= dict.fromkeys(launching, f"The trust in {peer_id} was revoked.")
+        return launching
+
     async def _launch_sending(self, record: TransferRecord, message: Message | None = None) -> None:
         """Launch an outgoing transfer.
 
@@ -296,9 +305,9 @@ class Engine:
             pump = self._launcher.stopping(record)
             # What its owner, or the peer's, can change: then it goes on.
             may_change = isinstance(error, TrustExpiredError | PeerTooOldError)
-            pump.fail(error, is_resumable=may_change)
+            pump.fail(error, is_resumable=may_change and record.info.id not in self._to_cancel)
         else:
-            reason = self._to_cancel.pop(record.info.id, None)
+            reason = self._to_cancel.get(record.info.id)
             if reason is not None:
                 sending.cancel(reason)
             elif isinstance(sending, FrameSendPump):
@@ -309,6 +318,7 @@ class Engine:
                     sending.receive(message)
         finally:
             del self._launching[record.info.id]
+            self._to_cancel.pop(record.info.id, None)
         self.fleet.launch(pump)
 
     def _launch_receiving(self, record: TransferRecord) -> None:

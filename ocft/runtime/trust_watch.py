@@ -6,11 +6,13 @@ revocation is final.
 
 import asyncio
 import logging
+from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from ocft.errors import StorageError, TrustExpiredError
-from ocft.ids import NodeId
+from ocft.ids import NodeId, TransferId
 from ocft.runtime.fleet import AnyPump, Fleet
 from ocft.runtime.launch import Launcher
 from ocft.runtime.wire2 import FramePump, Trust
@@ -28,18 +30,30 @@ class TrustWatch:
         launcher: Makes the pumps that end those that only could go on.
         trust: Whom this node trusts.
         channel: The channel's name in the journal.
+        unqueue: Takes what goes to a peer out of the queue, and returns what is being launched,
+            which ends by itself.
     """
 
-    def __init__(self, fleet: Fleet, launcher: Launcher, trust: Trust, *, channel: str) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        launcher: Launcher,
+        trust: Trust,
+        *,
+        channel: str,
+        unqueue: Callable[[NodeId], Container[TransferId]],
+    ) -> None:
         self._fleet = fleet
         self._launcher = launcher
         self._trust = trust
         self._channel = channel
+        self._unqueue = unqueue
         self._peers: set[str] = set()  # as they were when they were looked at last
 
     async def run(self) -> None:
         """Look every few seconds, until cancelled."""
-        self._peers = {peer.id for peer in self._trust.peers.all()}
+        with suppress(StorageError):  # who is there at the first look is there now, then
+            self._peers = {peer.id for peer in self._trust.peers.all()}
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             try:
@@ -60,16 +74,18 @@ class TrustWatch:
                 _distrust(pump, _ended(info.peer_id), is_resumable=is_resumable)
 
     def revoke(self, peer_id: NodeId) -> None:
-        """End a peer's transfers for good, also those that have failed and could go on."""
+        """End a peer's transfers for good, also those that wait, or have failed and could go on."""
         self._peers.discard(peer_id)
         error = TrustExpiredError(f"The trust in {peer_id} was revoked.")
         for pump in self._fleet:
             if pump.record.info.peer_id == peer_id:
                 _distrust(pump, error, is_resumable=False)
+        launching = self._unqueue(peer_id)
         for record in self._launcher.around.journal.records(channel=self._channel):
             info = record.info
-            is_live = self._fleet.get(info.id) is not None
-            if info.peer_id == peer_id and info.is_resumable and not is_live:
+            is_live = self._fleet.get(info.id) is not None or info.id in launching
+            may_go_on = info.is_resumable or not info.state.is_final
+            if info.peer_id == peer_id and may_go_on and not is_live:
                 begun = replace(record, info=replace(info, state=TransferState.TRANSFERRING))
                 pump = self._launcher.stopping(begun)  # by the way that every other end goes
                 pump.fail(error)

@@ -9,8 +9,10 @@ from ocft.crypto import format_fingerprint, secret_tag
 from ocft.ids import NodeId
 from ocft.storage import (
     Database,
+    Journal,
     NodeStore,
     PeerStore,
+    RequestKind,
     SessionStore,
     load_or_make_identity,
 )
@@ -257,3 +259,21 @@ def test_a_strangers_id_cannot_disturb_the_terminal(node: Ocft, database: Databa
     NodeStore(database).learn(NodeId("\x1b[1A"), secret_tag=secret_tag(key, secret))
     assert all(line.isprintable() for line in node("peers").out.splitlines())
     assert "\x1b" not in node("peers", "revoke", "\x1b[1A").err
+
+
+def test_what_waits_for_a_revoked_peer_is_cancelled_when_somebody_listens(
+    node: Ocft, database: Database, tmp_path: Path
+) -> None:
+    """Nobody drives it now, and later on the peer is a stranger, to whom one may send."""
+    node("import", URI, "-n", "x")
+    node("import", format_peer_uri(PeerAddress(NodeId("ocft_y"), "secret-of-y")), "-n", "y")
+    (tmp_path / "file").write_bytes(b"data")
+    for name in ("x", "y"):
+        assert node("send", str(tmp_path / "file"), "--to", name, "--no-wait").status == 0
+    assert node("peers", "revoke", "x").status == 0
+    with database:
+        journal = Journal(database)
+        mine, others = journal.records()
+        (request,) = journal.take_requests(mine.channel)
+    assert (mine.info.peer_id, others.info.peer_id) == ("ocft_x", "ocft_y")
+    assert (request.transfer_id, request.kind) == (mine.info.id, RequestKind.CANCEL)

@@ -582,8 +582,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "an answer goes under a root key that the peer may lack",
         _SESSIONS,
-        "if asked is not None and self.is_kept(asked):",
+        "if used is not None and self.is_kept(used):",
         "if False:",
+        (_TEST_SESSIONS,),
+    ),
+    Fault(
+        "a root key that the peer begins with is forgotten",
+        _SESSIONS,
+        "and not _may_have_crossed(*stored)",
+        "",
         (_TEST_SESSIONS,),
     ),
     Fault(

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from ocft import TransferState
 from ocft.runtime import outgoing_files
 from ocft.storage import Database, Journal, RequestKind
@@ -55,3 +57,19 @@ def test_who_only_sends_leaves_offers_to_the_next_listener(tmp_path: Path) -> No
 
     run(main())
     assert (tmp_path / "bob" / "report.bin").read_bytes() == DATA
+
+
+def test_a_cancel_of_what_has_ended_is_no_news(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with two_managers(tmp_path, alice={"shares_journal": True}) as (alice, _):
+            transfer_id = await alice.send_file("bob", write_source(tmp_path))
+            await alice.wait(transfer_id)
+            with Database(tmp_path / "alice" / ".ocft" / "journal.db") as database:
+                Journal(database).ask(transfer_id, RequestKind.CANCEL)
+                await asyncio.sleep(1)
+                assert not database.query("SELECT * FROM requests")
+
+    run(main())
+    assert caplog.text == ""

@@ -109,3 +109,45 @@ def test_a_look_that_fails_is_not_the_last_one(
             assert wall_clock() < EPOCH + 21
 
     run(main())
+
+
+def test_not_to_know_the_peers_at_the_start_ends_no_watch(tmp_path: Path) -> None:
+    async def main() -> None:
+        options = {"trusted_peers": [], "auto_accept": False}
+        async with sealed_nodes(tmp_path, None, options) as (alice, bob):
+            bob.manager.peers.add(peer_of("alice", expires_at=EPOCH + 60))
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
+            await bob.until(lambda: bob.state(transfer_id))
+            alice.room.ear = lambda author, to, text: []
+            await bob.stop()
+            await asyncio.sleep(60)
+            with mock.patch.object(PeerStore, "all", side_effect=JournalError("locked")):
+                await bob.start()
+                await asyncio.sleep(5)
+            assert bob.state(transfer_id) is TransferState.PENDING
+            await asyncio.sleep(10)
+            assert bob.info(transfer_id).error_code == "TRUST_EXPIRED"
+
+    run(main())
+
+
+@pytest.mark.parametrize("wait", [0.0, 10.0])
+def test_a_revocation_ends_also_what_waits_for_its_turn(tmp_path: Path, wait: float) -> None:
+    """The peer is a stranger then, and strangers can be sent to."""
+
+    async def main() -> None:  # R-LIM-1
+        wires = ("1.0", "2")
+        options = {"wires": wires, "trusted_peers": []}
+        asks = {"wires": wires, "auto_accept": False}
+        async with sealed_nodes(tmp_path, options, asks) as (alice, bob):
+            alice.manager.peers.add(peer_of("bob"))
+            source = write_source(tmp_path)
+            ids = [await alice.manager.send_file("bob", source) for _ in range(18)]
+            await asyncio.sleep(wait)
+            alice.manager.revoke("bob")
+            await asyncio.sleep(60)
+            assert {alice.info(one).error_code for one in ids} <= {"TRUST_EXPIRED", "CANCELLED"}
+            assert not any(alice.info(one).is_resumable for one in ids)
+            assert not [one for one in bob.manager.list_transfers() if not one.state.is_final]
+
+    run(main())

@@ -25,6 +25,7 @@ from tests.simulation.attacker import Attacker
 from tests.simulation.disk import Killed, watched_storage
 from tests.simulation.judge import (
     VerdictError,
+    judge_ended,
     judge_files,
     judge_memory,
     judge_no_change,
@@ -355,6 +356,13 @@ class _SealedSchedule:
                 await node.die(self.link, of_power=False)
                 node.boot(self.link, self.plan.faults)
             await asyncio.sleep(200.0)
+        # What never arrived is new when it comes at last, and may go on with what failed: for one,
+        # an `again` that the platform held back. So it counts what was complete before.
+        are_complete = all(
+            self._state(name, id_) is TransferState.COMPLETED
+            for id_, job in self.jobs
+            for name in (job.sender, job.receiver)
+        )
         before = {node.name: snapshot(node) for node in nodes}
         told = {node.name: len(node.events) for node in nodes}
         texts = self.attacker.texts + self.attacker.own
@@ -367,13 +375,9 @@ class _SealedSchedule:
             if self.chance.random() < 0.05:
                 await asyncio.sleep(self.chance.choice([0.0, 1.0, 20.0]))
         await asyncio.sleep(1000.0)
-        # What never arrived is new when it comes at last, and may go on with what failed.
-        are_complete = all(
-            self._state(name, id_) is TransferState.COMPLETED
-            for id_, job in self.jobs
-            for name in (job.sender, job.receiver)
-        )
         self._judge_honesty()
+        for node in nodes:
+            judge_ended(before[node.name], snapshot(node), f"{node.name}, after replays")
         for node in nodes if are_complete else []:
             judge_no_change(before[node.name], snapshot(node), f"{node.name}, after replays")
             for event in node.events[told[node.name] :]:

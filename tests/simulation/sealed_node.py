@@ -1,7 +1,6 @@
 """A node that speaks wire 2, on a channel on which somebody listens."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cache
@@ -166,10 +165,15 @@ class SealedNode(OurNode):
             ) -> None:
                 await manager.accept_transfer(id_, only=only)
 
-            # Who is killed may have recorded the decision; if not, it is asked again.
-            with contextlib.suppress(OcftError, Killed):  # the list of files has not come yet
-                self.asked.add(info.id)
+            was_asked = info.id in self.asked
+            self.asked.add(info.id)
+            try:
                 await self.call(accept)
+            except Killed:
+                pass  # it may have recorded the decision; if not, it is asked again
+            except OcftError:  # the list of files has not come yet; it may end up not being asked
+                if not was_asked:
+                    self.asked.discard(info.id)
 
     def tree(self) -> dict[str, bytes]:
         """Return what is in the download folder, by relative name."""

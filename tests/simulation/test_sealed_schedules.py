@@ -23,3 +23,8 @@ def test_no_sealed_schedule_ends_badly(first: int) -> None:
     for seed in range(first, min(first + _BLOCK, FIRST + COUNT)):
         with tempfile.TemporaryDirectory() as folder:
             play_sealed(seed, Path(folder))
+
+
+@pytest.mark.parametrize("seed", [366, 733, 1472, 4147, 4725])
+def test_what_ended_badly_once_does_not_any_more(seed: int, tmp_path: Path) -> None:
+    play_sealed(seed, tmp_path)

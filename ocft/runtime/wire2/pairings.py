@@ -167,7 +167,7 @@ class Pairings:
         """Take in a step; return why it was ignored, or None."""
         if message.sender == self._node_id:
             return "echo"
-        if not self._trust.may_write_from(message.sender, author):
+        if self._is_taken(message.sender) and not self._trust.is_account_of(message.sender, author):
             return "wrong-author"  # who knows a code is a peer, but not in another one's place
         if not self._trust.allows_wire_2:
             return "not-allowed"
@@ -188,6 +188,15 @@ class Pairings:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _is_taken(self, node_id: NodeId) -> bool:
+        """Say whether an id is that of a node that we know.
+
+        Unlike a sealed text, a code does not prove which node writes. So an account that was learnt
+        is a rule here (R-PAI-2).
+        """
+        trust = self._trust
+        return trust.peers.find(node_id) is not None or trust.fingerprint_of(node_id) is not None
 
     def _take_as_prover(self, author: str, message: Pair) -> str | None:
         self._forget_old()

@@ -282,7 +282,7 @@ class FramePump(Pump[FrameMachineT, OutputT]):
 
     async def _send_control(self, message: Control, session: LiveSession | None = None) -> None:
         """Seal and send; without a root key nobody could hear it, and it is left unsaid."""
-        kept = self._wire.sessions.to_answer(self.record.info.peer_id, self._session)
+        kept = self._wire.sessions.to_answer(self.record.info.peer_id)
         # Who has just lost its trust is told so under the key that was good until then.
         session = session or kept or self._session
         if session is None:

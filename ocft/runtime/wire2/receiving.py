@@ -187,6 +187,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         """Close the files: what is stored is kept, or forgotten if it has no future."""
         await super().close()
         self._is_closing = True
+        if self._taking is not None:
+            self._taking.leave_line()
         if self._jobs:
             await asyncio.wait(self._jobs)
         arriving, self._arriving, self._taking = self._arriving, None, None
@@ -313,7 +315,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         """Answer the offer; a repeat has the same keys, and is sealed with the same root key."""
         offer = self._offer
         if self._accept is None:
-            session = self._wire.sessions.to_answer(self.record.info.peer_id, self._session)
+            session = self._wire.sessions.to_answer(self.record.info.peer_id)
             if session is None or offer is None or offer.epoch != said.epoch:
                 return
             ephemeral = EphemeralKey.generate()
@@ -348,7 +350,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                 self.settle()
             return
         self._manifest = manifest
-        not_wanted: list[Range] = []
+        not_wanted: list[Range] | None = None
         if self.machine.is_decided:
             not_wanted = await self._not_wanted(taking, manifest)
         taking.arriving.verify_on_the_way(next((one.size for one in manifest.files if one.size), 0))
@@ -367,7 +369,9 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             files=tuple(one.name for one in manifest.files[:_NAMES_SHOWN]),
             file_count=len(manifest.files),
         )
-        self.machine.manifest_known(offer, self._around.clock(), not_wanted=not_wanted)
+        if self.machine.is_decided and not_wanted is None:  # just now
+            not_wanted = await self._not_wanted(taking, manifest)
+        self.machine.manifest_known(offer, self._around.clock(), not_wanted=not_wanted or ())
         self.settle()
 
     async def _recall(self) -> Manifest:

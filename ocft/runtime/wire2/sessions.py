@@ -22,6 +22,7 @@ from ocft.wire import (
 
 _SALT_SIZE: Final = 16
 _SALTS_REMEMBERED: Final = 1024  # R-CTL-6
+_LONGEST_HANDSHAKE: Final = 120.0  # seconds, R-HSK-5; those nearer to each other may have crossed
 _LOOK_PAUSE: Final = 1.0  # seconds: strangers' tags must not make us search again and again
 
 
@@ -73,6 +74,7 @@ class Sessions:
         self._store = store
         self._wall_clock = wall_clock
         self._live: dict[bytes, LiveSession] = {}  # by the tag of what comes
+        self._used: dict[NodeId, LiveSession] = {}  # what each peer used last
         self._looked_at = -_LOOK_PAUSE
 
     def newest(self, peer_id: NodeId) -> LiveSession | None:
@@ -80,17 +82,15 @@ class Sessions:
         stored = self._store.of(peer_id, self._wall_clock())
         return self._use(stored[0]) if stored else None
 
-    def to_answer(self, peer_id: NodeId, asked: LiveSession | None) -> LiveSession | None:
-        """Return what to seal an answer with: a peer certainly has what it has used itself.
+    def to_answer(self, peer_id: NodeId) -> LiveSession | None:
+        """Return what to seal an answer with: a peer certainly has what it used last (R-HSK-6).
 
-        It may lack our newest one: a welcome that was lost leaves a root key on one side (R-HSK-6).
-
-        Args:
-            peer_id: The peer.
-            asked: What the question came under.
+        It may lack our newest one: a welcome that was lost leaves a root key on one side. And what
+        a transfer began with long ago it may have forgotten, since we have used a newer one.
         """
-        if asked is not None and self.is_kept(asked):
-            return asked
+        used = self._used.get(peer_id)
+        if used is not None and self.is_kept(used):
+            return used
         return self.newest(peer_id)
 
     def open(
@@ -120,12 +120,13 @@ class Sessions:
         if live.root not in [session.root for session in stored]:
             del self._live[frame.tag]  # the trust was taken back, perhaps by another process
             return None
-        is_used = message is not None and not isinstance(message, Welcome)
-        if is_used and stored[0].root == live.root and len(stored) > 1:
-            # R-HSK-4: the peer has the newest, too. A welcome does not say so: where handshakes
-            # crossed, the peer seals with the other one (R-HSK-6).
-            self._store.forget_older(live.peer_id)
-        return None if message is None else (live, message)
+        if message is None:
+            return None
+        if not isinstance(message, Welcome):  # which shows that it is sent, not that it is used
+            self._used[live.peer_id] = live
+            if stored[0].root == live.root and len(stored) > 1 and not _may_have_crossed(*stored):
+                self._store.forget_older(live.peer_id)  # R-HSK-4: the peer has the newest, too
+        return live, message
 
     def _find(self, tag: bytes) -> LiveSession | None:
         live = self._live.get(tag)
@@ -164,6 +165,7 @@ class Sessions:
     def forget(self, peer_id: NodeId) -> None:
         """Forget all root keys of a peer."""
         self._store.forget(peer_id)
+        self._used.pop(peer_id, None)
         self._live = {tag: one for tag, one in self._live.items() if one.peer_id != peer_id}
 
     def _use(self, session: Session) -> LiveSession:
@@ -176,3 +178,11 @@ class Sessions:
         live = LiveSession.of(peer_id, root, is_initiator=is_initiator)
         self._live[live.keys.open_tag] = live
         return live
+
+
+def _may_have_crossed(newer: Session, older: Session) -> bool:
+    """Say whether the newer of two may be the older one to the peer.
+
+    Then it goes on to begin with the other one, though it answers with this one (R-HSK-6).
+    """
+    return newer.established_at - older.established_at < _LONGEST_HANDSHAKE

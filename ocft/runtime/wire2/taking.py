@@ -46,6 +46,7 @@ class Taking:
         self._looking = looking
         self._is_over = is_over
         self._disk = asyncio.Lock()  # one sync at a time: a file that cannot be synced is done
+        self._in_line: asyncio.Task[object] | None = None  # who waits until others have looked
 
     async def sync(self) -> list[Range]:
         """Bring to the disk, and record, what was written by now; return its ranges.
@@ -98,7 +99,11 @@ class Taking:
         Raises:
             StorageError: The disk or the journal refused.
         """
+        if self._is_over():
+            return set(), []
+        self._in_line = asyncio.current_task()
         async with self._looking:
+            self._in_line = None
             owned = await asyncio.to_thread(
                 already_have, manifest, self._folder, is_over=self._is_over
             )
@@ -111,6 +116,11 @@ class Taking:
             copy_owned, manifest, parts, self._folder, self.arriving, is_over=self._is_over
         )
         return whole, await self.sync()
+
+    def leave_line(self) -> None:
+        """Cancel whoever waits in `find`: others may look for hours, and this is over."""
+        if self._in_line is not None:
+            self._in_line.cancel()
 
     async def skip(self, manifest: Manifest, numbers: Collection[int]) -> list[Range]:
         """Record files as if they had come, and return their ranges (R-ARQ-3).

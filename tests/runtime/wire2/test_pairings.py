@@ -16,7 +16,7 @@ from ocft.errors import (
 )
 from ocft.events import PeerPaired
 from ocft.ids import NodeId
-from ocft.protocol import Prover
+from ocft.protocol import Guesser, Prover
 from ocft.runtime.wire2 import CODE_SECONDS, Pairings
 from ocft.storage import TrustedPeer
 from ocft.testing import run
@@ -301,6 +301,35 @@ def test_the_account_that_a_peer_wrote_from_is_its_address(tmp_path: Path) -> No
             assert (other.id, other.address) == ("alice", None)
             transfer_id = await alice.manager.send_file("bob", Path(__file__))
             await alice.manager.wait(transfer_id)
+
+    run(main())
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.parametrize("author", ["mallory", "carol"])
+def test_who_has_a_code_does_not_take_the_place_of_a_node_that_is_known(
+    tmp_path: Path, author: str, *, is_listed: bool
+) -> None:
+    async def main() -> None:  # R-PAI-2
+        async with sealed_nodes(tmp_path, NOBODY, NOBODY) as (alice, _):
+            carol = NodeId("carol")
+            trust = inside(alice).trust
+            if is_listed:
+                alice.manager.peers.add(peer_of("carol"))
+            trust.pin(carol, identity_of("carol").public, None, address="account 7")
+            pairings, code = pairings_of(alice), make_pairing_code()
+            showing = asyncio.create_task(pairings.show(code, within=5))
+            await asyncio.sleep(0)
+            mallory = Guesser(
+                code, node_id=carol, identity=identity_of("mallory").public, name="carol"
+            )
+            step = parse_frame(mallory.to_send)
+            assert isinstance(step, Pair)
+            assert pairings.take(author, step) == "wrong-author"
+            assert pairings.take("account 7", step) is None  # the account says who it is
+            with pytest.raises(PairingTimeoutError):
+                await showing
+            assert trust.fingerprint_of(carol) == identity_of("carol").public.fingerprint
 
     run(main())
 

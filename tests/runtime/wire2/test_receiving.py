@@ -15,12 +15,12 @@ from ocft.events import TransferCompleted
 from ocft.ids import TransferId
 from ocft.runtime.wire2.receiving import _describable
 from ocft.runtime.wire2.taking import Taking
-from ocft.storage import ArrivingSet
+from ocft.storage import ArrivingSet, Journal
 from ocft.storage.publishing import Publication
 from ocft.testing import run
 from ocft.wire import FrameType
 from tests.runtime.pair import DATA, write_source
-from tests.runtime.sealed_pair import Node, pump_of, sealed_nodes, write_files
+from tests.runtime.sealed_pair import Node, inside, pump_of, sealed_nodes, write_files
 
 BIG = random.Random(0).randbytes(500_000)
 SLOW = ChannelLimits(max_text=40_000, texts_per_second=5)
@@ -351,5 +351,41 @@ def test_a_file_that_just_got_its_name_is_not_one_that_was_here(tmp_path: Path) 
             await bob.manager.wait(transfer_id)
             assert bob.tree() == {"a": DATA, "b": DATA}
             assert bob.info(transfer_id).local_path == str(bob.home)
+
+    run(main())
+
+
+def test_a_decision_while_the_manifest_is_recorded_looks_for_what_is_here(tmp_path: Path) -> None:
+    async def main() -> None:  # R-MAN-3
+        async with sealed_nodes(tmp_path, bob={"auto_accept": False}) as (alice, bob):
+            bob.home.mkdir(exist_ok=True)
+            (bob.home / "report.bin").write_bytes(DATA)
+            save = Journal.save_manifest
+            decisions: list[asyncio.Task[None]] = []
+
+            def save_and_decide(journal: Journal, transfer_id: TransferId, data: bytes) -> None:
+                save(journal, transfer_id, data)
+                if not decisions:  # while this thread, of virtual time, is still at it
+                    deciding = bob.manager.accept_transfer(transfer_id)
+                    decisions.append(asyncio.get_running_loop().create_task(deciding))
+
+            with mock.patch.object(Journal, "save_manifest", save_and_decide):
+                transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
+                await alice.manager.wait(transfer_id)
+            await bob.end_of(transfer_id)
+            assert list(bob.tree()) == ["report.bin"]
+
+    run(main())
+
+
+def test_what_has_ended_does_not_wait_until_others_have_looked(tmp_path: Path) -> None:
+    async def main() -> None:  # R-MAN-3
+        async with sealed_nodes(tmp_path) as (alice, bob), inside(bob).looking:
+            transfer_id = await alice.manager.send_file("bob", write_source(tmp_path))
+            await bob.until(lambda: (pump := pump_of(bob, transfer_id)) and pump._taking._in_line)
+            await alice.manager.cancel_transfer(transfer_id)
+            await bob.until(lambda: bob.info(transfer_id).state.is_final)
+            await bob.until(lambda: pump_of(bob, transfer_id) is None, within=5)
+            assert bob.parts() == []
 
     run(main())

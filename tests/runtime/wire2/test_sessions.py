@@ -99,6 +99,7 @@ def test_the_newest_two_root_keys_open_and_the_newest_seals(tmp_path: Path) -> N
         roots = [bytes([number]) * 32 for number in range(3)]
         for root in roots:
             parts.sessions.add(established(root), expires_at=None)
+            parts.clock.advance(120)
         newest = parts.sessions.newest(ALICE)
         assert newest is not None
         assert newest.root == roots[2]
@@ -110,6 +111,15 @@ def test_the_newest_two_root_keys_open_and_the_newest_seals(tmp_path: Path) -> N
         assert opened(parts, alices(roots[2]).seal(AGAIN)) == AGAIN
         assert opened(parts, alices(roots[1]).seal(AGAIN)) is None
         assert opened(parts, alices(roots[2]).seal(AGAIN)) == AGAIN
+
+
+def test_root_keys_that_may_have_crossed_are_both_kept(tmp_path: Path) -> None:  # R-HSK-4, 6
+    with node_parts(tmp_path) as parts:
+        parts.sessions.add(established(), expires_at=None)
+        parts.clock.advance(119)
+        parts.sessions.add(established(bytes(32)), expires_at=None)
+        for root in (bytes(32), ROOT, bytes(32), ROOT):  # the peer answers with one, asks with one
+            assert opened(parts, alices(root).seal(AGAIN)) == AGAIN
 
 
 def test_a_new_root_key_leaves_the_replay_filter_of_the_other_alone(tmp_path: Path) -> None:
@@ -179,19 +189,24 @@ def test_what_is_remembered_of_a_session_is_bounded(tmp_path: Path) -> None:  # 
         assert len(session._salts) == 1024
 
 
-def test_an_answer_goes_under_the_key_that_the_question_came_under(tmp_path: Path) -> None:
+def test_an_answer_goes_under_the_key_that_the_peer_used_last(tmp_path: Path) -> None:
     with node_parts(tmp_path) as parts:  # R-HSK-6
         older = parts.sessions.add(established(), expires_at=None)
-        # The peer never heard the welcome to this one.
+        assert opened(parts, alices().seal(AGAIN)) == AGAIN
+        # The peer has not heard the welcome to this one yet.
         newer = parts.sessions.add(established(bytes(32)), expires_at=None)
         assert parts.sessions.newest(ALICE) is newer
-        assert parts.sessions.to_answer(ALICE, older) is older
-        assert parts.sessions.to_answer(ALICE, None) is newer
+        assert parts.sessions.to_answer(ALICE) is older
+        assert opened(parts, alices(bytes(32)).seal(Welcome(status="ok"))) is not None
+        assert parts.sessions.to_answer(ALICE) is older  # a welcome is no use of it
+        assert opened(parts, alices(bytes(32)).seal(AGAIN)) == AGAIN
+        assert parts.sessions.to_answer(ALICE) is newer
+        assert opened(parts, alices().seal(AGAIN)) == AGAIN
         parts.sessions.add(established(b"3" * 32), expires_at=None)
         newest = parts.sessions.newest(ALICE)
-        assert parts.sessions.to_answer(ALICE, older) is newest  # it is gone
+        assert parts.sessions.to_answer(ALICE) is newest  # the other one is gone
         parts.sessions.forget(ALICE)
-        assert parts.sessions.to_answer(ALICE, older) is None
+        assert parts.sessions.to_answer(ALICE) is None
 
 
 def test_a_peer_that_missed_a_welcome_is_answered_all_the_same(tmp_path: Path) -> None:
@@ -205,6 +220,20 @@ def test_a_peer_that_missed_a_welcome_is_answered_all_the_same(tmp_path: Path) -
             await alice.manager.wait(second)
             assert asyncio.get_running_loop().time() - began < 2
             assert alice.room.count(FrameType.HELLO) == said
+
+    run(main())
+
+
+def test_after_handshakes_that_crossed_both_nodes_hear_each_other(tmp_path: Path) -> None:
+    async def main() -> None:  # R-HSK-6
+        async with sealed_nodes(tmp_path) as (alice, bob):
+            path, room = write_source(tmp_path, b"both ways"), alice.room
+            from_alice = await alice.manager.send_file("bob", path)
+            from_bob = await bob.manager.send_file("alice", path)
+            await alice.manager.wait(from_alice)
+            await bob.manager.wait(from_bob)
+            assert [room.count(FrameType.HELLO, name) for name in ("alice", "bob")] == [1, 1]
+            assert room.count(FrameType.DATA) == 2  # no `done` was lost
 
     run(main())
 

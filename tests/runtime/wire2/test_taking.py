@@ -72,3 +72,32 @@ def test_what_is_here_whole_need_not_be_sent(tmp_path: Path) -> None:
         assert await taking(tmp_path, asyncio.Lock()).find(MANIFEST, {1}) == (set(), [])
 
     asyncio.run(main())
+
+
+def test_who_waits_in_line_can_leave_it_and_others_go_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        looking = asyncio.Lock()
+        one, other = taking(tmp_path, looking), taking(tmp_path, looking)
+        async with looking:
+            first = asyncio.create_task(one.find(MANIFEST, ()))
+            second = asyncio.create_task(other.find(MANIFEST, ()))
+            await asyncio.sleep(0)
+            one.leave_line()
+            await asyncio.wait([first])
+            assert first.cancelled()
+        assert await second == (set(), [])
+        assert not looking.locked()
+        other.leave_line()  # nobody is in it
+
+    with mock.patch(LOOK, return_value=set()):
+        asyncio.run(main())
+
+
+def test_who_is_over_does_not_queue_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        looking = asyncio.Lock()
+        async with looking, asyncio.timeout(5):
+            found = await taking(tmp_path, looking, is_over=lambda: True).find(MANIFEST, ())
+        assert found == (set(), [])
+
+    asyncio.run(main())
