@@ -11,6 +11,7 @@ from ocft.errors import (
     ChannelClosedError,
     ChannelError,
     ConfigError,
+    FingerprintChangedError,
     OcftError,
     PairingFailedError,
     PairingTimeoutError,
@@ -105,6 +106,7 @@ class Pairings:
 
         Raises:
             PairingFailedError: Somebody typed a wrong one, or nobody typed it in time.
+            FingerprintChangedError: Who typed it takes the id of another node.
             WrongStateError: A pairing with this number, or too many, are under way.
             ChannelClosedError: The manager was closed meanwhile.
         """
@@ -167,8 +169,8 @@ class Pairings:
         """Take in a step; return why it was ignored, or None."""
         if message.sender == self._node_id:
             return "echo"
-        if self._is_taken(message.sender) and not self._trust.is_account_of(message.sender, author):
-            return "wrong-author"  # who knows a code is a peer, but not in another one's place
+        if not self._trust.may_write_from(message.sender, author):
+            return "wrong-author"
         if not self._trust.allows_wire_2:
             return "not-allowed"
         if message.step in (1, 3):
@@ -188,15 +190,6 @@ class Pairings:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-
-    def _is_taken(self, node_id: NodeId) -> bool:
-        """Say whether an id is that of a node that we know.
-
-        Unlike a sealed text, a code does not prove which node writes. So an account that was learnt
-        is a rule here (R-PAI-2).
-        """
-        trust = self._trust
-        return trust.peers.find(node_id) is not None or trust.fingerprint_of(node_id) is not None
 
     def _take_as_prover(self, author: str, message: Pair) -> str | None:
         self._forget_old()
@@ -264,6 +257,7 @@ class Pairings:
             raise _closed()  # what could remember the peer is closed, too
         peers = self._trust.peers
         before = peers.find(paired.peer_id)
+        self._require_own_place(paired, author)
         peer = replace(
             before or TrustedPeer(id=paired.peer_id),  # what it may do stays as it is
             name=None,
@@ -295,6 +289,21 @@ class Pairings:
             )
         )
         return peer
+
+    def _require_own_place(self, paired: Paired, author: str | None) -> None:
+        """Refuse who has a code and takes another node's place with it: it proves no id (R-PAI-2).
+
+        A node that pairs again has the identity that it had, or at least its account.
+        """
+        trust, peer_id = self._trust, paired.peer_id
+        known = trust.fingerprint_of(peer_id)
+        is_known = known is not None or trust.peers.find(peer_id) is not None
+        is_same = known == paired.identity.fingerprint
+        if is_known and not is_same and not (author and trust.is_account_of(peer_id, author)):
+            raise FingerprintChangedError(
+                f"{peer_id} is known with another identity and account than this node has. If it "
+                "was set up anew, revoke it first, then pair again."
+            )
 
     def _forget_old(self) -> None:
         now = self._clock()

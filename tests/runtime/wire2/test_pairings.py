@@ -10,6 +10,7 @@ from ocft.crypto import PairingCode, make_pairing_code
 from ocft.errors import (
     ChannelClosedError,
     ConfigError,
+    FingerprintChangedError,
     PairingFailedError,
     PairingTimeoutError,
     WrongStateError,
@@ -17,7 +18,7 @@ from ocft.errors import (
 from ocft.events import PeerPaired
 from ocft.ids import NodeId
 from ocft.protocol import Guesser, Prover
-from ocft.runtime.wire2 import CODE_SECONDS, Pairings
+from ocft.runtime.wire2 import CODE_SECONDS, Pairings, Trust
 from ocft.storage import TrustedPeer
 from ocft.testing import run
 from ocft.wire import FrameType, Pair, parse_frame
@@ -306,32 +307,64 @@ def test_the_account_that_a_peer_wrote_from_is_its_address(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("is_listed", [True, False])
-@pytest.mark.parametrize("author", ["mallory", "carol"])
+@pytest.mark.parametrize("account", ["mallory", "carol"])
 def test_who_has_a_code_does_not_take_the_place_of_a_node_that_is_known(
-    tmp_path: Path, author: str, *, is_listed: bool
+    tmp_path: Path, account: str, *, is_listed: bool
 ) -> None:
     async def main() -> None:  # R-PAI-2
         async with sealed_nodes(tmp_path, NOBODY, NOBODY) as (alice, _):
-            carol = NodeId("carol")
-            trust = inside(alice).trust
-            if is_listed:
-                alice.manager.peers.add(peer_of("carol"))
-            trust.pin(carol, identity_of("carol").public, None, address="account 7")
-            pairings, code = pairings_of(alice), make_pairing_code()
-            showing = asyncio.create_task(pairings.show(code, within=5))
-            await asyncio.sleep(0)
-            mallory = Guesser(
-                code, node_id=carol, identity=identity_of("mallory").public, name="carol"
-            )
-            step = parse_frame(mallory.to_send)
-            assert isinstance(step, Pair)
-            assert pairings.take(author, step) == "wrong-author"
-            assert pairings.take("account 7", step) is None  # the account says who it is
-            with pytest.raises(PairingTimeoutError):
-                await showing
-            assert trust.fingerprint_of(carol) == identity_of("carol").public.fingerprint
+            trust = know_carol(alice, is_listed=is_listed)
+            with pytest.raises(FingerprintChangedError):
+                await pair_as_carol(alice, account, "mallory")
+            assert trust.fingerprint_of(CAROL) == identity_of("carol").public.fingerprint
+            assert trust.address_of(CAROL) == "account 7"
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("account", "identity"),
+    [("account 7", "set up anew"), ("account 8", "carol")],
+    ids=["by its account", "by its identity"],
+)
+def test_a_node_that_is_known_can_pair_again(tmp_path: Path, account: str, identity: str) -> None:
+    async def main() -> None:  # R-PAI-2
+        async with sealed_nodes(tmp_path, NOBODY, NOBODY) as (alice, _):
+            trust = know_carol(alice, is_listed=True)
+            await pair_as_carol(alice, account, identity)
+            assert trust.fingerprint_of(CAROL) == identity_of(identity).public.fingerprint
+            assert trust.address_of(CAROL) == account
+
+    run(main())
+
+
+CAROL = NodeId("carol")
+
+
+def know_carol(node: Node, *, is_listed: bool) -> Trust:
+    """Let a node know carol and her account."""
+    trust: Trust = inside(node).trust
+    if is_listed:
+        node.manager.peers.add(peer_of("carol"))
+    trust.pin(CAROL, identity_of("carol").public, None, address="account 7")
+    return trust
+
+
+async def pair_as_carol(node: Node, account: str, identity: str) -> None:
+    """Type a node's code from an account, as carol, with whatever identity."""
+    pairings, code = pairings_of(node), make_pairing_code()
+    showing = asyncio.create_task(pairings.show(code, within=5))
+    await asyncio.sleep(0)
+    guesser = Guesser(code, node_id=CAROL, identity=identity_of(identity).public, name="carol")
+    while not showing.done() and guesser.paired is None:
+        step = parse_frame(guesser.to_send)
+        assert isinstance(step, Pair)
+        pairings.take(account, step)
+        await asyncio.sleep(0.1)
+        answer = parse_frame(node.room.frames(node.name)[-1])
+        assert isinstance(answer, Pair)
+        guesser.take(answer)
+    await showing
 
 
 def test_a_pairing_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
