@@ -385,6 +385,22 @@ def test_who_proves_our_secret_needs_no_entry_and_no_approval(tmp_path: Path) ->
     run(main())
 
 
+def test_two_nodes_with_one_secret_need_no_approval_in_either_direction(tmp_path: Path) -> None:
+    async def main() -> None:  # R-HSK-3
+        def sharing(peer: str) -> dict[str, Any]:
+            peers = [TrustedPeer(id=peer, secret="one for both")]
+            return {"trusted_peers": peers, "secret": "one for both", "auto_accept": False}
+
+        async with sealed_nodes(tmp_path, sharing("bob"), sharing("alice")) as (alice, bob):
+            source = write_source(tmp_path)
+            for sender, receiver in ((alice, "bob"), (bob, "alice")):
+                transfer_id = await sender.manager.send_file(receiver, source)
+                await sender.manager.wait(transfer_id)
+            assert alice.tree() == bob.tree() == {"report.bin": DATA}
+
+    run(main())
+
+
 @pytest.mark.parametrize("secret", ["", "another"])
 def test_an_empty_or_wrong_secret_proves_nothing(tmp_path: Path, secret: str) -> None:
     async def main() -> None:  # K11, T-3

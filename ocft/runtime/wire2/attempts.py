@@ -174,7 +174,10 @@ class Attempt:
         )
         if established is None:
             return self._other
-        trust.pin(self._peer_id, established.identity, None)
+        proved = established.proved_secret
+        # Where both sides use one secret, the peer has proved ours with its own (R-HSK-3).
+        is_ours = proved is not None and proved in trust.secrets(trust.wall_clock())
+        trust.pin(self._peer_id, established.identity, proved if is_ours else None)
         peer = trust.peer(self._peer_id)
         expires_at = peer.expires_at if peer is not None else None
         return self._sessions.add(established, expires_at=expires_at)
