@@ -22,6 +22,8 @@
     │  ├─ ChannelClosedError       (R)     used after it was closed, or the connection is gone
     │  ├─ ChannelHeldError         (R)     another process drives this channel
     │  ├─ MessageTooLongError              a text that this channel cannot carry
+    │  ├─ FileRefusedError                 a native file that this channel does not take
+    │  ├─ DeliveryUnknownError     (R)     nobody can tell whether the platform took it
     │  └─ RateLimitedError         (6, R)  the platform asks for a pause
     ├─ TrustError                  (4)
     │  ├─ UnknownPeerError                 no trusted peer has this name or id
@@ -196,6 +198,19 @@ class MessageTooLongError(ChannelError):
     """A text is longer than the channel carries. Use a smaller chunk size."""
 
     code: ClassVar[str] = "MESSAGE_TOO_LONG"
+
+
+class FileRefusedError(ChannelError):
+    """The platform does not take a file of this size, or none at all; nothing was sent."""
+
+    code: ClassVar[str] = "FILE_REFUSED"
+
+
+class DeliveryUnknownError(ChannelError):
+    """The platform did not say whether it took what was sent; it may arrive, or not."""
+
+    code: ClassVar[str] = "DELIVERY_UNKNOWN"
+    retryable: ClassVar[bool] = True
 
 
 class RateLimitedError(ChannelError):

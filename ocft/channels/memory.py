@@ -1,15 +1,16 @@
 """Connected channels inside one process, for examples, tests and bots that share a program.
 
 Texts are handed over, never copied, and a send that finds room does not wait for the event loop.
+Files are copied into memory: they stand in for a platform's attachments.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
-from typing import Final
+from typing import BinaryIO, Final
 
-from ocft.channels.base import Channel, ChannelLimits, IncomingText
-from ocft.errors import ChannelClosedError, ChannelError
+from ocft.channels.base import Channel, ChannelLimits, FileLimits, IncomingFile, IncomingText
+from ocft.errors import ChannelClosedError, ChannelError, FileRefusedError
 
 MEMORY_LIMITS: Final = ChannelLimits(max_text=2 * 1024 * 1024)
 """As long as the longest text that is decoded."""
@@ -34,15 +35,22 @@ class MemoryChannel(Channel):
         node_id: This node's address.
         inboxes: Those of all connected nodes, by address, this one's included.
         limits: What this end sends.
+        files: What native files it carries; None: none.
     """
 
     name = "memory"
     everyone = "*"
 
     def __init__(
-        self, node_id: str, inboxes: Mapping[str, _Inbox], *, limits: ChannelLimits
+        self,
+        node_id: str,
+        inboxes: Mapping[str, _Inbox],
+        *,
+        limits: ChannelLimits,
+        files: FileLimits | None = None,
     ) -> None:
         self.limits = limits
+        self.files = files
         self._node_id = node_id
         self._inboxes = inboxes
         self._own = inboxes[node_id]
@@ -52,11 +60,29 @@ class MemoryChannel(Channel):
         self.limits.require_fit(text)
         if to == self.everyone:
             for node_id in self._inboxes.keys() - {self._node_id}:
-                await self._send_to(node_id, text)
+                await self._send_to(node_id, IncomingText(self._node_id, text))
         else:
-            await self._send_to(to, text)
+            await self._send_to(to, IncomingText(self._node_id, text))
 
-    async def _send_to(self, to: str, text: str) -> None:
+    async def send_file(self, to: str, file: BinaryIO, *, name: str, text: str = "") -> str:
+        """Put a text and a copy of a file into the peer's inbox."""
+        self.limits.require_fit(text)
+        file.seek(0)
+        content = file.read()
+        if self.files is None or len(content) > self.files.ceiling:
+            raise FileRefusedError(f"this memory channel carries no file of {len(content)} bytes")
+
+        async def fetch(sink: BinaryIO) -> None:
+            sink.write(content)
+
+        copy = IncomingFile(name, len(content), fetch)
+        await self._send_to(to, IncomingText(self._node_id, text, (copy,)))
+        return name
+
+    async def delete(self, sent: str) -> None:
+        """Do nothing: what was read is gone already."""
+
+    async def _send_to(self, to: str, text: IncomingText) -> None:
         peer = self._inboxes.get(to)
         if peer is None:
             raise ChannelError(f"no node has the address {to!r} in this process")
@@ -69,7 +95,7 @@ class MemoryChannel(Channel):
                 break
             peer.room.clear()
             await peer.room.wait()
-        peer.texts.append(IncomingText(self._node_id, text))
+        peer.texts.append(text)
         peer.arrived.set()
 
     async def texts(self) -> AsyncGenerator[IncomingText, None]:
@@ -97,13 +123,17 @@ class MemoryChannel(Channel):
 
 
 def memory_channels(
-    *node_ids: str, limits: ChannelLimits = MEMORY_LIMITS, capacity: int = 64
+    *node_ids: str,
+    limits: ChannelLimits = MEMORY_LIMITS,
+    files: FileLimits | None = None,
+    capacity: int = 64,
 ) -> tuple[MemoryChannel, ...]:
     """Return connected channels, one a node, in the order of the ids.
 
     Args:
         node_ids: The nodes' addresses, each once.
         limits: What each of them carries.
+        files: What native files each of them carries; None: none.
         capacity: Texts that wait for a node before its senders have to.
 
     Raises:
@@ -114,4 +144,6 @@ def memory_channels(
     if capacity < 1:
         raise ValueError(f"capacity must be at least 1, not {capacity}")
     inboxes = {node_id: _Inbox(capacity) for node_id in node_ids}
-    return tuple(MemoryChannel(node_id, inboxes, limits=limits) for node_id in node_ids)
+    return tuple(
+        MemoryChannel(node_id, inboxes, limits=limits, files=files) for node_id in node_ids
+    )

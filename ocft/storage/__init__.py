@@ -10,9 +10,10 @@ from ocft.storage.identity_file import (
     load_or_make_identity_in_keyring,
     remove_identity_from_keyring,
 )
-from ocft.storage.incoming import IncomingFile, hand_over, remove_orphans
+from ocft.storage.incoming import IncomingFile, hand_over, part_path, remove_orphans
 from ocft.storage.journal import Journal, Request, RequestKind, StoredPiece
 from ocft.storage.locks import ChannelLock
+from ocft.storage.marks import ChannelMarks
 from ocft.storage.names import check_manifest_names, conflict_names, safe_name
 from ocft.storage.nodes import KnownNode, NodeStore
 from ocft.storage.owned import already_have, copy_owned, split_owned
@@ -20,6 +21,7 @@ from ocft.storage.pairing_requests import PairingRequest, PairingRequests, Pairi
 from ocft.storage.partial import PartialFile, finish_publication, free_space
 from ocft.storage.peers import PeerList, Peers, PeerStore, TrustedPeer
 from ocft.storage.records import TransferRecord
+from ocft.storage.sent_files import SentFiles
 from ocft.storage.sessions import Session, SessionStore
 from ocft.storage.source import Source, SourceSnapshot
 from ocft.storage.source_set import SourceSet
@@ -28,6 +30,7 @@ __all__ = [
     "ApprovalStore",
     "ArrivingSet",
     "ChannelLock",
+    "ChannelMarks",
     "Collected",
     "Collection",
     "Database",
@@ -44,6 +47,7 @@ __all__ = [
     "Peers",
     "Request",
     "RequestKind",
+    "SentFiles",
     "Session",
     "SessionStore",
     "Source",
@@ -65,6 +69,7 @@ __all__ = [
     "is_fingerprint_of",
     "load_or_make_identity",
     "load_or_make_identity_in_keyring",
+    "part_path",
     "remove_identity_from_keyring",
     "remove_orphans",
     "safe_name",

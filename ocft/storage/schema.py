@@ -183,4 +183,22 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             AND (file_count > 1 OR id NOT IN (SELECT transfer_id FROM manifests))
         """,
     ),
+    (  # native files of chat platforms
+        """
+        CREATE TABLE marks (
+            channel TEXT NOT NULL,
+            key     TEXT NOT NULL,
+            value   TEXT NOT NULL,
+            PRIMARY KEY (channel, key)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE sent_files (
+            channel     TEXT NOT NULL,
+            sent        TEXT NOT NULL,
+            transfer_id TEXT NOT NULL,
+            PRIMARY KEY (channel, sent)
+        )
+        """,
+    ),
 )

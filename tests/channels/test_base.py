@@ -41,7 +41,7 @@ def test_a_text_that_does_not_fit_is_refused_with_its_length_and_the_limit() -> 
 
 
 def test_the_repr_of_a_text_does_not_show_what_was_written() -> None:
-    assert repr(IncomingText("alice", "my secret")) == "IncomingText(author='alice')"
+    assert "my secret" not in repr(IncomingText("alice", "my secret"))
 
 
 def test_importing_the_channels_imports_nothing_heavy() -> None:

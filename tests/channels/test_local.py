@@ -18,7 +18,7 @@ from ocft.channels import local as local_module
 from ocft.channels import spool as spool_module
 from ocft.channels.spool import Spool
 from ocft.errors import ChannelClosedError, ChannelError, ConfigError
-from ocft.testing import check_channel, run
+from ocft.testing import check_channel, check_transfers, run
 
 PATIENCE = 10.0  # seconds; bounds waits that end at once if all is well
 
@@ -46,6 +46,14 @@ def test_it_keeps_the_contract(tmp_path: Path, poll: bool) -> None:  # noqa: FBT
         return await _open(spool, "alice", poll=poll), await _open(spool, "bob", poll=poll)
 
     asyncio.run(check_channel(open_pair))
+
+
+def test_nodes_keep_the_contract(tmp_path: Path) -> None:
+    async def open_pair() -> tuple[Channel, Channel]:
+        spool = tmp_path / "spool"
+        return await _open(spool, "alice"), await _open(spool, "bob")
+
+    asyncio.run(check_transfers(open_pair, tmp_path / "nodes"))
 
 
 def test_polling_keeps_the_contract_in_virtual_time(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
 
 from ocft.channels import Channel, ChannelLimits, IncomingText, MemoryChannel, memory_channels
 from ocft.errors import ChannelClosedError, ChannelError
-from ocft.testing import check_channel, run
+from ocft.testing import check_channel, check_transfers, run
 
 
 async def _open_pair() -> tuple[Channel, Channel]:
@@ -24,6 +25,10 @@ def test_it_keeps_the_contract() -> None:
 
 def test_it_keeps_the_contract_in_virtual_time() -> None:
     run(check_channel(_open_pair))
+
+
+def test_nodes_keep_the_contract(tmp_path: Path) -> None:
+    run(check_transfers(_open_pair, tmp_path))
 
 
 def test_three_nodes_reach_one_another() -> None:

@@ -1,12 +1,19 @@
 """One queue of texts a channel: paced, fair, control first."""
 
 import asyncio
+import io
 from collections.abc import AsyncGenerator, Callable
+from typing import BinaryIO
 
 import pytest
 
 from ocft.channels import Channel, ChannelLimits, IncomingText
-from ocft.errors import ChannelError, MessageTooLongError, RateLimitedError
+from ocft.errors import (
+    ChannelError,
+    DeliveryUnknownError,
+    MessageTooLongError,
+    RateLimitedError,
+)
 from ocft.runtime.outbox import Outbox
 from ocft.testing import run
 
@@ -128,5 +135,94 @@ def test_a_cancelled_sender_gives_its_turn_to_the_next() -> None:
         await asyncio.wait(tasks)
         await outbox.send("bob", "last", is_control=False)
         assert [text for _, text in channel.sent] == ["0", "3", "last"]
+
+    run(main())
+
+
+class Chats(Recorder):
+    """A platform that counts per chat, and all chats together; it takes files too."""
+
+    def lane(self, to: str) -> str:
+        return to
+
+    async def send_file(self, to: str, file: BinaryIO, *, name: str, text: str = "") -> str:
+        await asyncio.sleep(10)
+        self._fault(name)
+        self.sent.append((asyncio.get_running_loop().time(), name))
+        return f"{to}/{name}"
+
+
+def test_a_chat_that_has_to_wait_does_not_hold_up_another_one() -> None:
+    async def main() -> None:
+        channel = Chats(texts_per_second=1)
+        outbox = make_outbox(channel)
+        sends = [("bob", "b1"), ("bob", "b2"), ("carol", "c1"), ("carol", "c2")]
+        await asyncio.gather(*(outbox.send(to, text, is_control=False) for to, text in sends))
+        assert [(round(when), text) for when, text in channel.sent] == [
+            (0, "b1"),
+            (0, "c1"),
+            (1, "b2"),
+            (1, "c2"),
+        ]
+
+    run(main())
+
+
+def test_all_chats_together_keep_a_pace_of_their_own() -> None:
+    async def main() -> None:
+        channel = Chats(total_per_second=2)
+        outbox = make_outbox(channel)
+        await asyncio.gather(*(outbox.send(str(n), str(n), is_control=False) for n in range(5)))
+        assert [round(when, 3) for when, _ in channel.sent] == [0, 0.5, 1, 1.5, 2]
+
+    run(main())
+
+
+def test_texts_leave_while_a_file_is_on_its_way() -> None:
+    async def main() -> None:
+        channel = Chats(texts_per_second=1)
+        outbox = make_outbox(channel)
+        file = outbox.send_file("bob", io.BytesIO(b"content"), name="f", text="")
+        upload = asyncio.create_task(file)
+        await asyncio.sleep(0)
+        await outbox.send("bob", "a text", is_control=True)
+        assert await upload == "bob/f"
+        assert [(round(when), text) for when, text in channel.sent] == [(1, "a text"), (10, "f")]
+
+    run(main())
+
+
+def test_a_file_waits_as_long_as_the_platform_wants_and_goes_again() -> None:
+    async def main() -> None:
+        refusals = [RateLimitedError("slow down", retry_after=30)]
+
+        def limit(text: str) -> None:
+            if refusals:
+                raise refusals.pop()
+
+        channel = Chats(fault=limit)
+        outbox = make_outbox(channel)
+        await outbox.send_file("bob", io.BytesIO(b"content"), name="f", text="")
+        assert [(round(when), text) for when, text in channel.sent] == [(50, "f")]
+
+    run(main())
+
+
+def test_a_text_that_may_have_left_counts_as_one_that_has() -> None:
+    async def main() -> None:
+        def lose_the_answer(text: str) -> None:
+            raise DeliveryUnknownError(f"no answer to {text}")
+
+        await make_outbox(Recorder(fault=lose_the_answer)).send("bob", "hello", is_control=True)
+
+    run(main())
+
+
+def test_lanes_of_chats_that_were_left_are_forgotten() -> None:
+    async def main() -> None:
+        outbox = make_outbox(Chats())
+        for number in range(1000):
+            await outbox.send(str(number), "hello", is_control=True)
+        assert len(outbox._lanes) <= 256
 
     run(main())
