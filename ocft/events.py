@@ -75,6 +75,16 @@ class TransferStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransferSlow(Event):
+    """A transfer that begins will take long, because the platform counts texts."""
+
+    seconds: float
+    """How long at least, at the channel's pace."""
+    texts: int
+    """How many texts have to be sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferResumed(Event):
     """A transfer goes on after a restart, or because it was asked to."""
 
@@ -231,6 +241,7 @@ EVENTS: dict[str, type[Event]] = {
         TransferFailed,
         TransferCancelled,
         TransferProgress,
+        TransferSlow,
         MessageIgnored,
         OfferRefused,
         TrustRequested,

@@ -7,12 +7,12 @@ so an engine can be dropped at any moment and another one made.
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from ocft.channels import Channel
+from ocft.channels import Channel, IncomingFile
 from ocft.errors import (
     ChannelError,
     OcftError,
@@ -29,6 +29,8 @@ from ocft.runtime.admission import Admission, Load
 from ocft.runtime.fleet import AnyPump, Fleet
 from ocft.runtime.inbox import Inbox
 from ocft.runtime.launch import Launcher
+from ocft.runtime.outbox import Outbox
+from ocft.runtime.people import CHAT, PeopleFiles, interrupted
 from ocft.runtime.trust_watch import TrustWatch
 from ocft.runtime.wire1 import ReceivePump, SendPump
 from ocft.runtime.wire2 import (
@@ -58,6 +60,7 @@ class Engine:
         admission: Decides about offers.
         channel: What the texts go through.
         sends_only: Whether incoming transfers are left to whoever listens next.
+        uploads_from: Accounts of people whose uploads are taken in; see `PeopleFiles`.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Engine:
         channel: Channel,
         *,
         sends_only: bool,
+        uploads_from: Collection[str] = (),
     ) -> None:
         self._sends_only = sends_only
         self.fleet = Fleet(self._on_end)
@@ -90,6 +94,16 @@ class Engine:
                 resume=self._resume_for,
                 load=self._load,
             )
+        people = None
+        if uploads_from and not sends_only:
+            people = PeopleFiles(
+                uploads_from,
+                around=self._around,
+                admission=admission,
+                load=self._load,
+                channel=channel.name,
+                partial_dir=launcher.chunks.partial_dir,
+            )
         self._inbox = Inbox(
             fleet=self.fleet,
             launcher=launcher,
@@ -99,6 +113,7 @@ class Engine:
             channel=channel.name,
             sends_only=sends_only,
             resume=self._resume_for,
+            people=people,
         )
         self._ends = 0  # of pumps
         self._queued: deque[TransferRecord] = deque()
@@ -107,6 +122,11 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self.reading: asyncio.Task[None] | None = None
         """Hands the channel's texts on until the channel is closed, or raises its error."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The channel's queue."""
+        return self._around.outbox
 
     def _load(self) -> Load:
         return self._inbox.load()
@@ -121,16 +141,19 @@ class Engine:
         )
         remove_orphans(self._launcher.chunks.partial_dir, may_go_on)
         for record in journal.records(channel=self._channel.name, unfinished_only=True):
-            if record.info.direction is Direction.SEND:
+            if record.info.wire == CHAT:
+                journal.save(interrupted(record))
+            elif record.info.direction is Direction.SEND:
                 self.enqueue(record)
             elif not self._sends_only:
                 self._launch_receiving(record)
         self.reading = asyncio.get_running_loop().create_task(self._read())
         self._in_background(self.trust_watch.run())
+        self._remove_old_files()
 
-    async def take(self, author: str, text: str) -> bool:
+    async def take(self, author: str, text: str, files: Sequence[IncomingFile] = ()) -> bool:
         """Take in a text; see `Inbox.take`."""
-        return await self._inbox.take(author, text)
+        return await self._inbox.take(author, text, files)
 
     def knows(self, transfer_id: TransferId) -> bool:
         """Say whether a transfer is live or waits for its turn."""
@@ -249,7 +272,7 @@ class Engine:
                     _log.error("the channel failed: %s", error)
                     raise
                 _log.warning("the channel stumbled: %s", error)
-            except OSError as error:
+            except (OSError, StorageError) as error:  # how far it has read cannot be noted now
                 _log.warning("the channel stumbled: %s", error)
             else:
                 return
@@ -259,7 +282,7 @@ class Engine:
         async with aclosing(self._channel.texts()) as texts:
             async for incoming in texts:
                 try:
-                    await self._inbox.take(incoming.author, incoming.text)
+                    await self._inbox.take(incoming.author, incoming.text, incoming.files)
                 except Exception:  # noqa: BLE001 - and it is logged
                     # One text must not make us deaf for all others.
                     _log.exception("a text could not be taken in")
@@ -411,6 +434,12 @@ class Engine:
             self.enqueue(pump.record)  # R-WIR-1: the peer does not answer in wire 2
         elif isinstance(pump, SendPump | FrameSendPump):
             self._launch_queued()
+            self._remove_old_files()
+
+    def _remove_old_files(self) -> None:
+        frames = self._launcher.frames
+        if frames is not None and frames.wire.files is not None:
+            frames.wire.files.remove_old()
 
     def _prune(self) -> None:
         """Let go of old rows: a node may run for months."""

@@ -6,9 +6,10 @@ for a transfer of that peer; everything else changes nothing and is reported as 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from ocft.channels import IncomingFile
 from ocft.errors import (
     ChannelError,
     MalformedMessageError,
@@ -21,6 +22,7 @@ from ocft.ids import NodeId, TransferId
 from ocft.runtime.admission import MOST_LIVE, MOST_UNDECIDED, Admission, Decision, Load, Verdict
 from ocft.runtime.fleet import Fleet
 from ocft.runtime.launch import Launcher
+from ocft.runtime.people import PeopleFiles
 from ocft.runtime.wire1 import ReceivePump, SendPump, incoming_record
 from ocft.runtime.wire2 import FrameReceivePump, Reception, Trust
 from ocft.storage import TransferRecord, TrustedPeer, hand_over
@@ -47,6 +49,7 @@ class Inbox:
         channel: The channel's name in the journal.
         sends_only: Whether accepted offers are left, in the journal, to whoever listens next.
         resume: Makes a transfer that failed go on, because its peer does.
+        people: Takes in what people upload; None: nobody may.
     """
 
     def __init__(
@@ -60,8 +63,10 @@ class Inbox:
         channel: str,
         sends_only: bool,
         resume: Callable[[TransferRecord, Message], Awaitable[None]],
+        people: PeopleFiles | None,
     ) -> None:
         self._fleet = fleet
+        self._people = people
         self._launcher = launcher
         self._trust = trust
         self._reception = reception
@@ -73,15 +78,17 @@ class Inbox:
         self._refusals: set[asyncio.Task[None]] = set()
         self._seen: dict[NodeId, float] = {}  # of peers only, so they are few
 
-    async def take(self, author: str, text: str) -> bool:
+    async def take(self, author: str, text: str, files: Sequence[IncomingFile] = ()) -> bool:
         """Take in a text; when this returns, it may be forgotten by its channel.
 
         Args:
             author: Who sent it, by the platform's word.
             text: As the platform delivered it.
+            files: The native files that hang on it.
 
         Returns:
-            Whether it was one of OCFT's, taken or not; otherwise it is human text.
+            Whether it was one of OCFT's, taken or not, or a person's file that is taken in;
+            otherwise it is human text.
         """
         try:
             messages = decode(text)
@@ -90,16 +97,18 @@ class Inbox:
             return True
         for message in messages:
             if isinstance(message, bytes):
-                await self._take_frame(author, message)
+                await self._take_frame(author, message, files)
             else:
                 await self._take_message(author, message)
+        if not messages and self._people is not None:
+            return self._people.take(author, files)
         return bool(messages)
 
-    async def _take_frame(self, author: str, frame: bytes) -> None:
+    async def _take_frame(self, author: str, frame: bytes, files: Sequence[IncomingFile]) -> None:
         if self._reception is None:
             return self._ignore(TransferId(""), NodeId(author), "not-allowed", "wire 2")
         try:
-            ignored = await self._reception.take(author, frame)
+            ignored = await self._reception.take(author, frame, files)
         except MalformedMessageError as error:
             return self._ignore(TransferId(""), NodeId(author), "malformed", str(error))
         if ignored is not None:
@@ -108,6 +117,8 @@ class Inbox:
 
     async def close(self) -> None:
         """Stop what is under way."""
+        if self._people is not None:
+            await self._people.close()
         if self._reception is not None:
             await self._reception.close()
         for task in list(self._refusals):
@@ -117,7 +128,7 @@ class Inbox:
 
     async def _take_message(self, author: str, message: Message) -> None:
         peer = self._trust.peers.find(message.sender)
-        if reason := self._why_not_taken(author, message, peer):
+        if reason := self._why_not_taken(author, message):
             self._ignore_message(message, reason, f"sent by {author!r}")
             return
         if peer is not None:
@@ -151,13 +162,13 @@ class Inbox:
             self._seen[peer_id] = now
             self._trust.nodes.saw(peer_id, now)
 
-    def _why_not_taken(self, author: str, message: Message, peer: TrustedPeer | None) -> str | None:
+    def _why_not_taken(self, author: str, message: Message) -> str | None:
         """Return why a message is none of ours, or None if it is."""
         if message.recipient != self._around.node_id:
             return "not-for-us"
         if message.sender == self._around.node_id:
             return "echo"
-        known_as = peer.address if peer is not None and peer.address else message.sender
+        known_as = self._trust.given_address(message.sender) or message.sender
         # R-TRU-1, case R13: the text may claim another sender than the platform does.
         if author != known_as:
             return "wrong-author"

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
-from ocft.channels import CallbackChannel, Channel, ChannelLimits, SendText
+from ocft.channels import CallbackChannel, Channel, ChannelLimits, IncomingFile, SendText
 from ocft.crypto import Identity
 from ocft.errors import (
     ChannelClosedError,
@@ -31,17 +31,20 @@ from ocft.runtime.outbox import Outbox
 from ocft.runtime.outgoing import outgoing_files
 from ocft.runtime.pairing_work import PairingWork
 from ocft.runtime.peer_methods import PeerMethods
+from ocft.runtime.posting import post_file
 from ocft.runtime.pump import Surroundings
-from ocft.runtime.wire2 import Sealing, Secrets, Trust
+from ocft.runtime.wire2 import NativeFiles, Sealing, Secrets, Trust
 from ocft.storage import (
     ApprovalStore,
     ChannelLock,
+    ChannelMarks,
     Database,
     Journal,
     NodeStore,
     PairingRequests,
     PeerList,
     PeerStore,
+    SentFiles,
     TrustedPeer,
 )
 from ocft.transfers import TransferInfo, TransferState
@@ -94,6 +97,9 @@ class TransferManager(PeerMethods):
         state_dir: Where the journal is; `.ocft` in the download folder by default.
         shares_journal: Whether other processes put transfers into the journal, as `ocft send` does.
         sends_only: Whether incoming transfers are left to whoever listens next.
+        addresses: What this channel calls peers that have other accounts elsewhere, by their ids.
+        uploads_from: The platform's ids of people whose files, uploaded in the chat, are taken in
+            as transfers; "*" among them: everybody's. By default nobody's.
         wall_clock: Seconds since the epoch.
 
     Raises:
@@ -122,6 +128,8 @@ class TransferManager(PeerMethods):
         state_dir: str | Path | None = None,
         shares_journal: bool = False,
         sends_only: bool = False,
+        addresses: Mapping[str, str] | None = None,
+        uploads_from: Collection[str] = (),
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         if not (0 < len(bot_id) <= _LONGEST_ID and bot_id.isprintable()):
@@ -160,6 +168,8 @@ class TransferManager(PeerMethods):
         self._patience = patience or Patience()
         self._shares_journal = shares_journal
         self._sends_only = sends_only
+        self._addresses = dict(addresses or {})
+        self._uploads_from = frozenset(uploads_from)
         self._wall_clock = wall_clock
         self._admission = Admission(
             secrets=self._secrets,
@@ -336,17 +346,36 @@ class TransferManager(PeerMethods):
         """Return the transfers that failed and can go on with `resume_transfer`."""
         return [info for info in self.list_transfers() if info.is_resumable]
 
-    async def handle_message(self, from_id: str, text: str) -> bool:
+    async def handle_message(
+        self, from_id: str, text: str, files: Sequence[IncomingFile] = ()
+    ) -> bool:
         """Take in a text that the bot received; when this returns, it was acted upon.
 
         Args:
             from_id: The platform's id of its author, which must be the peer's id or `address`.
             text: The text as the platform delivered it; human text is fine.
+            files: The native files that came with it.
 
         Returns:
-            Whether it was one of OCFT's, for this node or another: nothing for the bot to answer.
+            Whether it was one of OCFT's, for this node or another, or a person's file that is
+            taken in: nothing for the bot to answer.
         """
-        return await self._start().take(from_id, text)
+        return await self._start().take(from_id, text, files)
+
+    async def post_file(self, to: str, path: str | Path, *, text: str = "") -> None:
+        """Put a file into the chat as the platform's own attachment, readable by everybody there.
+
+        Args:
+            to: Whom, or which room, it is for, as the channel calls them.
+            path: The file.
+            text: What is said with it.
+
+        Raises:
+            SourceNotFoundError: The file is not there or cannot be read.
+            FileRefusedError: The platform does not take a file of this size, or none at all.
+            ChannelError: It did not leave.
+        """
+        await post_file(self._start().outbox, to, path, text=text)
 
     async def wait(self, transfer_id: str) -> TransferInfo:
         """Wait until a transfer is completed.
@@ -450,11 +479,15 @@ class TransferManager(PeerMethods):
         loop = asyncio.get_running_loop()
         journal = self._journal
         journal.prune()
+        outbox = Outbox(self._channel, loop.time)
+        partial_dir = self._own_dir / "partial"
+        marks = ChannelMarks(journal.database, self._channel.name)
+        self._channel.remember_in(marks)
         identity = self._identity_or_make() if "2" in self._wires else None
         around = Surroundings(
             node_id=self.bot_id,
             journal=journal,
-            outbox=Outbox(self._channel, loop.time),
+            outbox=outbox,
             download_dir=self.download_dir,
             clock=loop.time,
             wall_clock=self._wall_clock,
@@ -468,14 +501,27 @@ class TransferManager(PeerMethods):
             storage_key=identity.storage_key() if identity is not None else b"",
             allows_wire_1="1.0" in self._wires,
             allows_wire_2=identity is not None,
+            addresses=self._addresses,
             wall_clock=self._wall_clock,
         )
         if identity is not None:
+            files = None
+            if self._channel.files is not None:
+                sent = SentFiles(journal.database, self._channel.name)
+                files = NativeFiles(
+                    self._channel,
+                    outbox=outbox,
+                    marks=marks,
+                    sent=sent if self._channel.removes_files else None,
+                    folder=partial_dir,
+                    wall_clock=self._wall_clock,
+                )
             self._sealing = Sealing(
                 identity,
                 trust=self._trust,
                 around=around,
                 limits=self._channel.limits,
+                files=files,
                 name=self._node_name,
             )
         launcher = make_launcher(
@@ -486,7 +532,7 @@ class TransferManager(PeerMethods):
             chunk_size=self._chunk_size,
             secret_ttl=self._secret_ttl,
             patience=self._patience,
-            partial_dir=self._own_dir / "partial",
+            partial_dir=partial_dir,
         )
         return Engine(
             launcher,
@@ -495,4 +541,5 @@ class TransferManager(PeerMethods):
             self._admission,
             self._channel,
             sends_only=self._sends_only,
+            uploads_from=self._uploads_from,
         )

@@ -2,6 +2,13 @@
 
 from ocft.wire.acks import MAX_ACK, RangeAck, pack_ack, unpack_ack
 from ocft.wire.alphabets import Alphabet, capacity
+from ocft.wire.bundles import (
+    MAX_BUNDLE,
+    BundleNote,
+    bundled_frames,
+    pack_bundle_note,
+    write_bundled,
+)
 from ocft.wire.cbor import decode_cbor, encode_cbor
 from ocft.wire.codec import MARKER, MAX_TEXT, decode, encode, encode_frame
 from ocft.wire.control import (
@@ -75,6 +82,7 @@ __all__ = [
     "MARKER",
     "MAX_ACCEPT_RANGES",
     "MAX_ACK",
+    "MAX_BUNDLE",
     "MAX_CHUNKS",
     "MAX_DATA",
     "MAX_FILES",
@@ -88,6 +96,7 @@ __all__ = [
     "Ack",
     "Alphabet",
     "Assembler",
+    "BundleNote",
     "Chunk",
     "Complete",
     "Control",
@@ -120,6 +129,7 @@ __all__ = [
     "TransferStop",
     "Welcome",
     "ack_header",
+    "bundled_frames",
     "capacity",
     "control_header",
     "data_header",
@@ -134,6 +144,7 @@ __all__ = [
     "format_peer_uri",
     "make_message",
     "pack_ack",
+    "pack_bundle_note",
     "pack_control",
     "pack_data",
     "pack_handshake",
@@ -149,4 +160,5 @@ __all__ = [
     "unpack_manifest",
     "unsigned_finish",
     "unsigned_reply",
+    "write_bundled",
 ]

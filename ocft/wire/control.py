@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from ocft.errors import MalformedMessageError
 from ocft.ids import TransferId
 from ocft.ranges import Range
+from ocft.wire.bundles import MAX_BUNDLE
 from ocft.wire.cbor import encode_cbor
 from ocft.wire.manifest import MAX_FILES, MAX_MANIFEST
 from ocft.wire.models import Key, ListAsTuple, Wire2Model, decode_map, parse_fields
@@ -78,6 +79,8 @@ class TransferAccept(_AboutTransfer):
     is_decided: Annotated[bool, Field(alias="decided")]
     limit: _Number
     ranges: Annotated[tuple[_Range, ...], ListAsTuple, Field(max_length=MAX_ACCEPT_RANGES)]
+    largest_file: Annotated[int | None, Field(alias="file", ge=1, le=MAX_BUNDLE)] = None
+    """Bytes of the largest bundle that it takes; None: frames come as texts."""
 
     @field_validator("ranges")
     @classmethod

@@ -6,6 +6,9 @@ from typing import Final
 MAX_FRAME: Final = (1 << 20) + 64
 """Bytes of the longest frame (R-FRM-1): a DATA frame of 1 MiB with its header and seal."""
 
+TAG_SIZE: Final = 8
+"""Bytes that say whose a frame is: an epoch's or a session's, for one direction."""
+
 
 class FrameType(IntEnum):
     """What a frame is. Wire 1.0's JSON begins with `{`, which is none of these."""
@@ -18,3 +21,4 @@ class FrameType(IntEnum):
     CONTROL = 0x26
     DATA = 0x27
     ACK = 0x28
+    BUNDLE = 0x29

@@ -11,15 +11,15 @@ import zstandard
 
 from ocft.errors import MalformedMessageError
 from ocft.wire.acks import MAX_ACK
+from ocft.wire.bundles import BundleNote, parse_bundle_note
 from ocft.wire.fragments import Fragment, parse_fragment
-from ocft.wire.frame_types import MAX_FRAME, FrameType
+from ocft.wire.frame_types import MAX_FRAME, TAG_SIZE, FrameType
 from ocft.wire.handshake import Finish, Hello, Pair, Reply, parse_handshake
 from ocft.wire.varints import MAX_NUMBER, pack_varint, unpack_varint
 
 MAX_DATA: Final = 1 << 20
 """Bytes of the files that one DATA frame carries at most (R-FRM-4)."""
 
-TAG_SIZE: Final = 8
 SALT_SIZE: Final = 16
 SEAL_SIZE: Final = 16
 """Bytes that sealing adds: AES-256-GCM's tag."""
@@ -86,7 +86,7 @@ def control_header(tag: bytes, salt: bytes) -> bytes:
 
 def parse_frame(
     frame: bytes,
-) -> SealedFrame | ControlFrame | Fragment | Hello | Reply | Finish | Pair:
+) -> SealedFrame | ControlFrame | Fragment | Hello | Reply | Finish | Pair | BundleNote:
     """Return what can be read of a frame without a key.
 
     Args:
@@ -106,6 +106,8 @@ def parse_frame(
             return parse_fragment(frame)
         case FrameType.HELLO | FrameType.REPLY | FrameType.FINISH | FrameType.PAIR:
             return parse_handshake(frame)
+        case FrameType.BUNDLE:
+            return parse_bundle_note(frame)
         case _:
             raise MalformedMessageError("a frame of no known type")
 

@@ -441,7 +441,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a repeat that was not heard dates other frames",
         _WINDOW,
-        "                self._reordering = min(self._reordering * 2, _MOST_REORDERING)",
+        "                self._reordering = max(self._reordering, more)  # files may want more",
         "                self._heard = max(self._heard, number)",
         (_TEST_WINDOW,),
     ),

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from ocft.channels import Channel, ChannelLimits, IncomingText
+from ocft.channels import Channel, ChannelLimits, FileLimits, IncomingFile, IncomingText
 from ocft.crypto import Identity
 from ocft.errors import OcftError
 from ocft.events import Event
@@ -40,8 +40,16 @@ def peer_of(name: str, /, **fields: Any) -> TrustedPeer:
 class Room:
     """A chat in which everybody reads everything."""
 
-    def __init__(self, limits: ChannelLimits = WIDE) -> None:
+    def __init__(self, limits: ChannelLimits = WIDE, files: FileLimits | None = None) -> None:
         self.limits = limits
+        self.files = files
+        self.uploads: list[tuple[str, str, bytes]] = []
+        """All native files that were sent: author, name, content."""
+        self.take_up: Callable[[bytes], None] = lambda content: None
+        """May refuse a native file by raising."""
+        self.give_down: Callable[[bytes], bytes] = lambda content: content
+        """What is downloaded instead; may raise."""
+        self.removed: list[str] = []
         self.said: list[tuple[str, str, str]] = []
         """All that was sent: author, address, text."""
         self.ear: Ear = lambda author, to, text: [text]
@@ -51,10 +59,22 @@ class Room:
         self._here[name] = channel = RoomChannel(self, name)
         return channel
 
-    def say(self, author: str, to: str, text: str) -> None:
+    def say(self, author: str, to: str, text: str, *files: IncomingFile) -> None:
         """Put a text into the room, from anybody, for anybody; no ear hears it."""
         loop = asyncio.get_running_loop()
-        loop.call_later(DELAY, self._deliver, author, to, text)
+        loop.call_later(DELAY, self._deliver, author, to, text, files)
+
+    def upload(self, author: str, to: str, name: str, content: bytes, text: str) -> str:
+        """Put a native file into the room."""
+        self.take_up(content)
+        self.uploads.append((author, name, content))
+
+        async def fetch(sink: BinaryIO) -> None:
+            await asyncio.sleep(DELAY)
+            sink.write(self.give_down(content))
+
+        self.say(author, to, text, IncomingFile(name, len(content), fetch))
+        return f"{name}/{len(self.uploads)}"
 
     def hear(self, author: str, to: str, text: str) -> None:
         self.said.append((author, to, text))
@@ -75,9 +95,9 @@ class Room:
         """Return how many frames of a type were sent."""
         return sum(frame[0] == frame_type for frame in self.frames(author))
 
-    def _deliver(self, author: str, to: str, text: str) -> None:
+    def _deliver(self, author: str, to: str, text: str, files: tuple[IncomingFile, ...]) -> None:
         if channel := self._here.get(to):
-            channel.arrived.put_nowait(IncomingText(author, text))
+            channel.arrived.put_nowait(IncomingText(author, text, files))
 
 
 class RoomChannel(Channel):
@@ -87,6 +107,7 @@ class RoomChannel(Channel):
 
     def __init__(self, room: Room, node: str) -> None:
         self.limits = room.limits
+        self.files = room.files
         self.room = room
         self.node = node
         self.arrived: asyncio.Queue[IncomingText | None] = asyncio.Queue()
@@ -94,6 +115,14 @@ class RoomChannel(Channel):
     async def send(self, to: str, text: str) -> None:
         self.limits.require_fit(text)
         self.room.hear(self.node, to, text)
+
+    async def send_file(self, to: str, file: BinaryIO, *, name: str, text: str = "") -> str:
+        file.seek(0)
+        await asyncio.sleep(DELAY)
+        return self.room.upload(self.node, to, name, file.read(), text)
+
+    async def delete(self, sent: str) -> None:
+        self.room.removed.append(sent)
 
     async def texts(self) -> AsyncGenerator[IncomingText, None]:
         while (text := await self.arrived.get()) is not None:
@@ -200,9 +229,10 @@ async def sealed_nodes(
     bob: dict[str, Any] | None = None,
     *,
     limits: ChannelLimits = WIDE,
+    files: FileLimits | None = None,
 ) -> AsyncIterator[tuple[Node, Node]]:
     """Start two nodes that know each other's fingerprints, unless it is said otherwise."""
-    room = Room(limits)
+    room = Room(limits, files)
     nodes = (
         Node(room, "alice", folder, **{"trusted_peers": [peer_of("bob")], **(alice or {})}),
         Node(room, "bob", folder, **{"trusted_peers": [peer_of("alice")], **(bob or {})}),

@@ -6,7 +6,7 @@ import logging
 import random
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from unittest import mock
 
 from ocft.crypto import format_fingerprint, make_pairing_code
@@ -37,6 +37,7 @@ from tests.simulation.payloads import Payload
 from tests.simulation.schedule import BadEndError
 from tests.simulation.sealed_node import SealedNode, identity_of
 from tests.simulation.sealed_plan import Job, Power, SealedPlan, Trust
+from tests.simulation.shelf import Shelf, small_bundles
 from tests.simulation.waste import Waste
 from tests.simulation.world import Link, note_tasks_of
 
@@ -45,6 +46,8 @@ _TICK = 3.0
 _MOST_PAIRINGS = 40
 _SECRETS = {"alice": "secret-of-alice", "bob": "secret-of-bob"}
 _OTHER = {"alice": "bob", "bob": "alice"}
+
+_WITH_FILES: Final = 4  # the remainder of their seeds
 
 
 def play_sealed(seed: int, folder: Path) -> None:
@@ -58,7 +61,7 @@ def play_sealed(seed: int, folder: Path) -> None:
         identity_of(name)  # not from the seed
     logging.disable(logging.CRITICAL)
     try:
-        with watched_storage(), _seeded_secrets(seed):
+        with watched_storage(), _seeded_secrets(seed), small_bundles():
             run(_SealedSchedule(plan, folder).play())
     except Exception as error:
         raise BadEndError(f"seed {seed}: {type(error).__name__}: {error}; {plan}") from error
@@ -78,6 +81,15 @@ def _seeded_secrets(seed: int) -> Any:
         yield
 
 
+def _shelf_of(plan: SealedPlan) -> Shelf | None:
+    """Return the native files of a schedule; a fifth of them has some."""
+    if plan.seed % 5 != _WITH_FILES:
+        return None
+    chance = random.Random(plan.seed + 3)
+    trouble = 0.0 if plan.is_kind else chance.choice([0.0, 0.05, 0.3])
+    return Shelf(chance, trouble=trouble, limit=chance.choice([500, 4000, 6000, 9000]))
+
+
 class _SealedSchedule:
     def __init__(self, plan: SealedPlan, folder: Path) -> None:
         self.plan = plan
@@ -85,6 +97,7 @@ class _SealedSchedule:
         self.folder = folder
         self.link = Link(keeps_texts=plan.keeps_texts, limits=plan.limits)
         self.attacker = Attacker(plan, self.link, ("alice", "bob"), _SECRETS)
+        self.shelf = _shelf_of(plan)
         self.nodes = {name: self._make_node(name) for name in ("alice", "bob")}
         self.jobs: list[tuple[str, Job]] = []
         """What is under way, by transfer."""
@@ -116,6 +129,7 @@ class _SealedSchedule:
             secret=_SECRETS[name],
             peers=peers,
             auto_accept=self.plan.accepts_after is None,
+            shelf=self.shelf,
         )
 
     async def play(self) -> None:

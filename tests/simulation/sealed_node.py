@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from ocft.channels import Channel, IncomingText
 from ocft.crypto import Identity
@@ -17,6 +17,7 @@ from ocft.testing import Faults
 from ocft.transfers import Direction, TransferState
 from tests.simulation.disk import Killed
 from tests.simulation.payloads import Payload
+from tests.simulation.shelf import FILES, Shelf, answer
 from tests.simulation.world import PATIENCE, Link, OurNode, wall_clock
 
 ResultT = TypeVar("ResultT")
@@ -40,8 +41,10 @@ class TappedChannel(Channel):
 
     name = "link"
 
-    def __init__(self, inner: Channel, author: str, ear: Ear) -> None:
+    def __init__(self, inner: Channel, author: str, ear: Ear, shelf: Shelf | None) -> None:
         self.limits = inner.limits
+        self.files = FILES if shelf is not None else None
+        self._shelf = shelf
         self._inner = inner
         self._author = author
         self._ear = ear
@@ -63,7 +66,14 @@ class TappedChannel(Channel):
 
     async def texts(self) -> AsyncGenerator[IncomingText, None]:
         async for text in self._inner.texts():
-            yield text
+            yield text if self._shelf is None else self._shelf.delivered(text)
+
+    async def send_file(self, to: str, file: BinaryIO, *, name: str, text: str = "") -> str:
+        assert name.startswith("ocft-")
+        assert self._shelf is not None
+        label, is_lost = await self._shelf.put(file)
+        await self.send(to, text + label)
+        return answer(label, is_lost=is_lost)
 
     async def close(self) -> None:
         for task in self._late:
@@ -85,8 +95,10 @@ class SealedNode(OurNode):
         secret: str,
         peers: list[TrustedPeer],
         auto_accept: bool,
+        shelf: Shelf | None,
     ) -> None:
         super().__init__(name, "", home, chance)
+        self.shelf = shelf
         self.ear = ear
         self.wires = wires
         self.secret = secret
@@ -104,7 +116,7 @@ class SealedNode(OurNode):
 
     def _open_channel(self, link: Link, faults: Faults) -> Channel:
         channel = super()._open_channel(link, faults)
-        return TappedChannel(channel, self.name, self.ear)
+        return TappedChannel(channel, self.name, self.ear, self.shelf)
 
     def _make_manager(self) -> TransferManager:
         manager = TransferManager(

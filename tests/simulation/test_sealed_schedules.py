@@ -25,6 +25,6 @@ def test_no_sealed_schedule_ends_badly(first: int) -> None:
             play_sealed(seed, Path(folder))
 
 
-@pytest.mark.parametrize("seed", [366, 733, 1472, 4147, 4725])
+@pytest.mark.parametrize("seed", [366, 733, 1472, 4147, 4544, 4725, 5514, 7834])
 def test_what_ended_badly_once_does_not_any_more(seed: int, tmp_path: Path) -> None:
     play_sealed(seed, tmp_path)

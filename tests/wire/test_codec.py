@@ -261,7 +261,7 @@ def test_the_longest_frame_fits_the_longest_text() -> None:
 HELLO = FRAMES["hello"]
 BAD_FRAMES: dict[str, str] = {
     "J11-a type of none": encode_frame(b"\x24" + bytes(60), Alphabet.BASE64URL),
-    "J11-a dense type of none": encode_frame(b"\x29" + bytes(60), Alphabet.CJK15),
+    "J11-a dense type of none": encode_frame(b"\x2a" + bytes(60), Alphabet.CJK15),
     "a type and nothing else": encode_frame(b"\x27", Alphabet.BASE64URL),
     "wire 1.0 in dense letters": encode_frame(b'{"version":"1.0"}', Alphabet.CJK15),
     "F11-spare bits": MARKER + "J2F",  # J2E is right

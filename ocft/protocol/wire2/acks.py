@@ -8,6 +8,7 @@ from ocft.ranges import RangeSet
 _MOST_FRAMES: Final = 32
 _SHORTEST_DELAY: Final = 0.1  # seconds
 _LONGEST_DELAY: Final = 30.0
+_BUNDLE_DELAY: Final = 30.0  # seconds, R-BUN-3: the sender asks when it needs an ack
 _DUPLICATE_PAUSE: Final = 1.0  # between two acks that only a repeat asked for
 _BETTER_NEWS: Final = 0.5  # seconds that an ack waits for `done`
 _MOST_REMEMBERED: Final = 1024  # frames whose bytes are not stored yet
@@ -22,7 +23,7 @@ class AckSchedule:
         self.heard: int | None = None
         """The highest number of a frame whose bytes are stored."""
         self.heard_at = 0.0
-        self._waiting: dict[int, tuple[int, int, float, bool]] = {}
+        self._waiting: dict[int, tuple[int, int, float, bool, bool]] = {}
         self._asked: int | None = None  # the frame that wants an ack at once
         self._unacknowledged = 0
         self._last_ack_at = -math.inf
@@ -30,7 +31,15 @@ class AckSchedule:
         self._interval: float | None = None  # between two frames, smoothed
 
     def came(
-        self, number: int, first: int, end: int, now: float, *, wants_ack: bool, is_new: bool
+        self,
+        number: int,
+        first: int,
+        end: int,
+        now: float,
+        *,
+        wants_ack: bool,
+        is_new: bool,
+        is_bundled: bool = False,
     ) -> None:
         """Note a frame.
 
@@ -41,14 +50,17 @@ class AckSchedule:
             now: Seconds on the caller's clock.
             wants_ack: Whether the sender asks for an ack at once.
             is_new: Whether any of its bytes had not been there before.
+            is_bundled: Whether it came in a native file, with many others.
         """
+        if is_bundled:
+            self._last_frame_at = None
         if self._last_frame_at is not None:
             gap = now - self._last_frame_at
             before = gap if self._interval is None else self._interval
             self._interval = before + 0.25 * (gap - before)
         self._last_frame_at = now
         if len(self._waiting) < _MOST_REMEMBERED:
-            self._waiting[number] = (first, end, now, is_new)
+            self._waiting[number] = (first, end, now, is_new, is_bundled)
         if wants_ack:
             self._asked = max(number, self._asked or 0)
         elif not is_new:
@@ -58,11 +70,14 @@ class AckSchedule:
         """Note what is stored now."""
         # In the order of their numbers: naming one that overtook others on the way to the disk
         # would make the sender take those for lost.
-        for number, (first, end, at, is_new) in sorted(self._waiting.items()):
+        for number, (first, end, at, is_new, is_bundled) in sorted(self._waiting.items()):
             if not stored.covers(first, end):
                 break
             del self._waiting[number]
-            self._unacknowledged += is_new
+            if is_bundled:
+                self.due_at = min(self.due_at, now + _BUNDLE_DELAY)
+            else:
+                self._unacknowledged += is_new
             if self.heard is None or number > self.heard:
                 self.heard, self.heard_at = number, at
         if self._asked is not None and self._asked not in self._waiting:

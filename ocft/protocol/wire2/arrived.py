@@ -10,6 +10,7 @@ from ocft.ranges import MOST_RANGES, Range, RangeSet
 
 _AHEAD_OF_MANIFEST: Final = 64 * 1024  # bytes of the files that may come while it is checked
 _WINDOW: Final = 64 * 1024 * 1024  # bytes that may be written before they are synced
+_BUNDLES: Final = 6  # of the largest size, R-BUN-3
 
 
 class Arrived:
@@ -19,13 +20,20 @@ class Arrived:
         size: Bytes of the byte space.
         manifest_size: Bytes of the manifest at its beginning.
         stored: What is on disk, and what is not wanted.
+        largest_file: Bytes of the largest bundle that may come; 0: frames come as texts.
     """
 
-    def __init__(self, size: int, manifest_size: int, stored: RangeSet) -> None:
+    def __init__(
+        self, size: int, manifest_size: int, stored: RangeSet, largest_file: int = 0
+    ) -> None:
         self.size = size
         self.manifest_size = manifest_size
         self.stored = stored
         self._written = stored.copy()  # also what is not synced yet
+        self._ahead = max(_AHEAD_OF_MANIFEST, _BUNDLES * largest_file)
+        self._window = max(_WINDOW, _BUNDLES * largest_file)
+        self.takes_bundles = largest_file > 0
+        """Whether frames may come in native files."""
 
     @property
     def bytes_done(self) -> int:
@@ -48,8 +56,8 @@ class Arrived:
         if not is_decided:
             return self.manifest_size
         if not is_manifest_known:
-            return min(self.size, self.manifest_size + _AHEAD_OF_MANIFEST)
-        return min(self.size, self.stored.first_missing() + _WINDOW)
+            return min(self.size, self.manifest_size + self._ahead)
+        return min(self.size, self.stored.first_missing() + self._window)
 
     def require_fit(self, first: int, end: int) -> None:
         """Check that some bytes do not open more ranges than there may be.

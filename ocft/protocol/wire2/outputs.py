@@ -90,6 +90,13 @@ class SayData:
 
 
 @dataclass(frozen=True, slots=True)
+class SayBundle:
+    """Send frames of data together, in one native file of the platform."""
+
+    frames: tuple[SayData, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SayAck:
     """Send an ack in the frame of this number."""
 
@@ -97,4 +104,4 @@ class SayAck:
     ack: RangeAck
 
 
-Say = SayOffer | SayAccept | SayAgain | SayReject | SayDone | SayStop | SayData | SayAck
+Say = SayOffer | SayAccept | SayAgain | SayReject | SayDone | SayStop | SayData | SayBundle | SayAck

@@ -57,6 +57,7 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         is_manifest_known: Whether the manifest was read and checked in an earlier run.
         stored: What is on disk, and what is not wanted.
         state: Where it stands: PENDING, or what the journal says.
+        largest_file: Bytes of the largest bundle that may come; 0: frames come as texts.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         is_manifest_known: bool = False,
         stored: RangeSet | None = None,
         state: TransferState = TransferState.PENDING,
+        largest_file: int = 0,
     ) -> None:
         super().__init__(
             RECEIVER,
@@ -83,7 +85,7 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         self._is_manifest_known = is_manifest_known
         self._is_reading_manifest = False
         self._is_choosing = False  # finding out which files need not be sent
-        self._arrived = Arrived(size, manifest_size, stored or RangeSet())
+        self._arrived = Arrived(size, manifest_size, stored or RangeSet(), largest_file)
         self._acks = AckSchedule()
         self._acks_sent = 0
         self._has_keys = False  # of the current epoch: its accept has left
@@ -233,13 +235,16 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
             self._owes = SayAgain(self.epoch)
             self._repeat_at = now + self._repeat_wait
 
-    def receive_data(self, number: int, data: Data, now: float) -> None:
+    def receive_data(
+        self, number: int, data: Data, now: float, *, is_bundled: bool = False
+    ) -> None:
         """Take in the data of a frame of the current epoch that was not seen before.
 
         Args:
             number: The frame's number.
             data: Its range.
             now: Seconds on the same clock.
+            is_bundled: Whether it came in a native file, with many others.
 
         Raises:
             UnexpectedMessageError: The bytes are outside of what may be sent, or would be one more
@@ -257,7 +262,15 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         if first < end and end > self._arrived.manifest_size:  # it knows that we want the files
             self._repeat_at, self._repeat_wait = math.inf, _FIRST_REPEAT
         is_new = self._arrived.is_new(first, end)
-        self._acks.came(number, first, end, now, wants_ack=data.wants_ack, is_new=is_new)
+        self._acks.came(
+            number,
+            first,
+            end,
+            now,
+            wants_ack=data.wants_ack,
+            is_new=is_new,
+            is_bundled=is_bundled,
+        )
         if is_new:
             if end > self._arrived.manifest_size and self.state is not TransferState.PENDING:
                 self._move(ReceiverInput.CONTENT)
@@ -305,7 +318,7 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         if self.is_decided:
             self._tell_accepted()
         self.stored(not_wanted, now)
-        if self.is_decided and not self._arrived.has_all:
+        if self.is_decided and not self._arrived.has_all and not self._has_said_all:
             self._say_decided(now)  # and raises the limit
 
     def published(
@@ -474,6 +487,14 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
         self._move(ReceiverInput.ALL_STORED)
         self._repeat_at = math.inf
         self._outputs.append(PublishFiles())
+
+    @property
+    def _has_said_all(self) -> bool:
+        """Whether the accept said that everything is wanted, and may come (R-BUN-3)."""
+        accept = self._accept
+        if accept is None or not self._arrived.takes_bundles:
+            return False
+        return accept.is_decided and accept.limit >= self._arrived.size
 
     def _say_decided(self, now: float) -> None:
         """Tell the sender, with an ack, that it may go on; again until it does (R-ARQ-7)."""

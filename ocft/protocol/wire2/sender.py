@@ -1,6 +1,7 @@
 """The sending side of one wire 2 transfer."""
 
 import math
+from dataclasses import replace
 from typing import Never
 
 from ocft.errors import (
@@ -12,7 +13,7 @@ from ocft.events import OfferSent, TransferCompleted, TransferResumed, TransferS
 from ocft.ids import NodeId, TransferId
 from ocft.protocol.machine import Machine
 from ocft.protocol.timers import Patience, RetransmissionTimer
-from ocft.protocol.wire2.outputs import Say, SayData, SayOffer, SayStop
+from ocft.protocol.wire2.outputs import Say, SayBundle, SayData, SayOffer, SayStop
 from ocft.protocol.wire2.states import SENDER, SenderInput
 from ocft.protocol.wire2.window import Window
 from ocft.ranges import Range
@@ -32,6 +33,11 @@ _LONGEST_OFFER_WAIT = 300.0  # seconds; a person decides, and every offer is a t
 _ASK_WHETHER_DECIDED = 300.0  # seconds, R-ARQ-8
 _VAIN_PROBES = 6  # before a silent peer is offered a new epoch, R-ARQ-5
 _LONGEST_PROBE_WAIT = 60.0
+_MOST_BUNDLES = 6  # in flight, R-BUN-3
+_BUNDLE_PROBE_WAIT = 20.0  # seconds at least: the peer has to download what it acknowledges
+_SLOW_DOWNLOAD = 512 * 1024  # bytes a second; who is slower is sent some files twice
+_LONGEST_BUNDLE_WAIT = 300.0  # seconds: an answer to a probe is a sign of life, too
+_BUNDLE_OVERHEAD = 64  # bytes of a bundle that each frame takes beside its data, at most
 _FIRST_EPOCH_WAIT = 3.0
 _MOST_DOUBLINGS = 8  # beyond the longest of all waits
 
@@ -103,6 +109,7 @@ class FrameSender(Machine[SenderInput, Never]):
         self._has_offered = False  # in this epoch
         self._owes_stop = False
         self._owes_probe = False
+        self._awaits_ack = False  # a native file has asked for one, so that others can go
         self._probes = 0  # since the last progress: each waits twice as long
         self._probes_in_vain = 0  # since the last ack
         self._epochs_in_vain = 0  # begun since the last ack
@@ -213,6 +220,7 @@ class FrameSender(Machine[SenderInput, Never]):
         self._last_ack = number
         self._epochs_in_vain = 0
         is_progress = window.take(ack, now)
+        self._awaits_ack = False
         self._sign_of_life(now)
         self._probes_in_vain = 0
         self._owes_probe = False
@@ -234,8 +242,62 @@ class FrameSender(Machine[SenderInput, Never]):
             return None
         return self._window.next_range(room)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that may go now, at most; 0 before the files were accepted."""
+        return 0 if self._window is None or self.state.is_final else self._window.unsent
+
+    def next_bundle(self, room: int, size: int, now: float, *, at_once: int) -> SayBundle | None:
+        """Return the frames that should leave together in a native file; None when none may.
+
+        Args:
+            room: Bytes that one data frame carries.
+            size: Bytes of the file at most.
+            now: Seconds on the same clock.
+            at_once: How many files go up at the same time; an ack is asked for when only that
+                many more may go without one, and more are to go (R-BUN-3).
+        """
+        window = self._window
+        if window is None or self._owes_stop or self._owes_offer or self.state.is_final:
+            return None
+        in_a_file = -(-size // (room + _BUNDLE_OVERHEAD))
+        most = max(_MOST_BUNDLES, 2 * at_once)
+        reordering = 2 * at_once * in_a_file
+        window.widen(most, most * size, most * in_a_file, reordering=reordering)
+        if window.is_full_of_bundles:
+            return None
+        frames: list[SayData] = []
+        left = size - _BUNDLE_OVERHEAD
+        bundle: int | None = None
+        while left > 0 and (place := window.next_range(min(room, left))) is not None:
+            bundle = bundle or window.begin_bundle()
+            number, is_repeat = window.send(place, now, bundle)
+            frames.append(SayData(number, *place, wants_ack=False, is_repeat=is_repeat))
+            left -= place[1] - place[0] + _BUNDLE_OVERHEAD
+        if bundle is None:
+            return None
+        is_last = window.next_range(room) is None or window.is_full_of_bundles
+        if is_last or (not self._awaits_ack and window.is_short_of_bundles(at_once)):
+            frames[-1] = replace(frames[-1], wants_ack=True)
+            self._awaits_ack = True
+        self._owes_probe = False
+        self._wake_at = math.inf  # armed again when it has left
+        return SayBundle(tuple(frames))
+
+    def not_sent(self, said: SayBundle, now: float) -> None:
+        """Take in that a native file did not leave, so that its bytes go another way."""
+        if self._window is not None:
+            self._window.give_up(frame.number for frame in said.frames)
+            self._arm(now)
+
     def next_to_send(
-        self, room: int, now: float, *, asks_ack: bool = False, holds_data: bool = False
+        self,
+        room: int,
+        now: float,
+        *,
+        asks_ack: bool = False,
+        holds_data: bool = False,
+        only_probes: bool = False,
     ) -> Say | None:
         """Return what should leave now, control messages first; None when nothing has to.
 
@@ -244,6 +306,7 @@ class FrameSender(Machine[SenderInput, Never]):
             now: Seconds on the same clock.
             asks_ack: Whether a data frame is to ask for an ack.
             holds_data: Whether data waits until what is in flight is answered, or its probe is due.
+            only_probes: Whether data goes another way, and only probes go as text.
         """
         if self._owes_stop:
             self._owes_stop = False
@@ -253,13 +316,15 @@ class FrameSender(Machine[SenderInput, Never]):
             self._owes_offer, self._has_offered = False, True
             return SayOffer(self.epoch)
         window = self._window
-        if window is None or self.state.is_final:
+        goes_elsewhere = only_probes and not self._owes_probe
+        if window is None or self.state.is_final or goes_elsewhere:
             return None
         if holds_data and window.has_flight and not self._owes_probe:
             if self._wake_at == math.inf:
                 self._wake_at = now + self._probe_wait(window)
             return None
-        place = window.next_range(room)
+        is_held = window.is_full_of_bundles and not self._owes_probe
+        place = None if is_held else window.next_range(room)
         if place is None:
             if not self._owes_probe:
                 return None
@@ -278,8 +343,10 @@ class FrameSender(Machine[SenderInput, Never]):
         if isinstance(said, SayOffer):
             if self._window is None:  # else its accept was faster than this note
                 self._wake_at = now + self._offer_timer.timeout
-        elif isinstance(said, SayData) and self._window is not None:
-            self._window.left(said.number, now)
+        elif isinstance(said, SayData | SayBundle) and self._window is not None:
+            frames = said.frames if isinstance(said, SayBundle) else (said,)
+            for frame in frames:
+                self._window.left(frame.number, now)
             self._arm(now)
 
     def on_deadline(self, now: float) -> None:
@@ -309,7 +376,8 @@ class FrameSender(Machine[SenderInput, Never]):
         self._probes_in_vain += 1
         self._probes += 1
         self._owes_probe = True
-        window.give_up_oldest()
+        if self._probes_in_vain == 1 or not window.has_bundles:
+            window.give_up_oldest()
         self._wake_at = math.inf
 
     def cancel(self, reason: str, now: float) -> None:  # noqa: ARG002 - as every input has it
@@ -351,6 +419,7 @@ class FrameSender(Machine[SenderInput, Never]):
         self._has_offered = False
         self._window = None
         self._last_ack = -1
+        self._awaits_ack = False
         self._probes = self._probes_in_vain = 0
         self._offer_timer = RetransmissionTimer(longest=_LONGEST_OFFER_WAIT)
         self._owes_probe = False
@@ -435,8 +504,9 @@ class FrameSender(Machine[SenderInput, Never]):
         window = self._window
         if window is None or self.state.is_final:
             return
-        if window.next_range(1) is not None:
-            self._wake_at = math.inf  # something goes at once
+        goes_on = window.next_range(1) is not None and not window.is_full_of_bundles
+        if goes_on or window.has_unsent_bundles:
+            self._wake_at = math.inf  # something goes at once, or has not left yet
             return
         if window.has_flight or self.state is TransferState.COMPLETING or self.is_decided:
             self._wake_at = now + self._probe_wait(window)
@@ -447,8 +517,14 @@ class FrameSender(Machine[SenderInput, Never]):
             self._wake_at = now + _ASK_WHETHER_DECIDED
 
     def _probe_wait(self, window: Window) -> float:
-        wait = window.timer.timeout * 2.0 ** min(self._probes, _MOST_DOUBLINGS)
-        return min(wait, _LONGEST_PROBE_WAIT)
+        wait, longest = window.timer.timeout, _LONGEST_PROBE_WAIT
+        if window.has_bundles and not self._probes_in_vain:
+            # A probe gives a whole file up: not while the peer is likely to be downloading it. That
+            # a probe got no answer is another thing: those need no download.
+            longest = _LONGEST_BUNDLE_WAIT
+            least = _BUNDLE_PROBE_WAIT + window.bundled_bytes / _SLOW_DOWNLOAD
+            wait = max(wait, least)
+        return min(wait * 2.0 ** min(self._probes, _MOST_DOUBLINGS), longest)
 
     def _repeat_farewell(self) -> None:
         """Tell a peer that goes on after our end about that end: it may have been lost."""

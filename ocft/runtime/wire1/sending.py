@@ -2,13 +2,17 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Final
 
 from ocft.errors import OcftError, SourceChangedError
-from ocft.events import Event, OfferSent
+from ocft.events import Event, OfferSent, TransferSlow
 from ocft.protocol import Output, ReadChunk, Sender
+from ocft.runtime.estimate import WORTH_SAYING, seconds_by_text
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire1.pump import ChunkPump
 from ocft.storage import Source, TransferRecord
+
+_ANSWER_SECONDS: Final = 1.0  # that a chat platform takes for a chunk and its ack
 
 
 class SendPump(ChunkPump[Sender]):
@@ -36,6 +40,18 @@ class SendPump(ChunkPump[Sender]):
 
     def start(self, *, is_resumed: bool, is_accepted: bool = False) -> None:
         """Begin or go on; see `Sender.start`."""
+        info = self.record.info
+        limits = self._around.outbox.limits
+        seconds = seconds_by_text(info.total_chunks, limits, answer=_ANSWER_SECONDS)
+        if limits.texts_per_second is not None and seconds >= WORTH_SAYING:
+            self._tell(
+                TransferSlow(
+                    transfer_id=self.id,
+                    peer_id=info.peer_id,
+                    seconds=seconds,
+                    texts=info.total_chunks,
+                )
+            )
         self.machine.start(self._around.clock(), is_resumed=is_resumed, is_accepted=is_accepted)
         self.settle()
 

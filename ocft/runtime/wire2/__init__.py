@@ -2,6 +2,7 @@
 
 from ocft.runtime.wire2.handshakes import Handshakes
 from ocft.runtime.wire2.launch import FrameLauncher
+from ocft.runtime.wire2.native_files import NativeFiles
 from ocft.runtime.wire2.pairings import CODE_SECONDS, Pairings
 from ocft.runtime.wire2.post import Post
 from ocft.runtime.wire2.pump import FramePump, Wire2
@@ -22,6 +23,7 @@ __all__ = [
     "Handshakes",
     "Ignored",
     "LiveSession",
+    "NativeFiles",
     "Pairings",
     "Post",
     "Reception",

@@ -162,6 +162,7 @@ class FrameLauncher:
             is_manifest_known=self.around.journal.has_manifest(info.id),
             stored=stored.copy(),
             state=state,
+            largest_file=self.wire.files.ceiling if self.wire.files is not None else 0,
         )
         return FrameReceivePump(
             machine,

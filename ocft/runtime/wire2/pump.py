@@ -35,6 +35,7 @@ from ocft.protocol import (
 from ocft.runtime.pump import FAREWELL_PATIENCE, Pump, Surroundings
 from ocft.runtime.wire2.describing import taken_of
 from ocft.runtime.wire2.handshakes import Handshakes
+from ocft.runtime.wire2.native_files import NativeFiles
 from ocft.runtime.wire2.post import Post
 from ocft.runtime.wire2.sessions import LiveSession, Sessions
 from ocft.runtime.wire2.tags import Tags
@@ -65,6 +66,8 @@ class Wire2:
     handshakes: Handshakes
     post: Post
     tags: Tags["AnyFramePump"]
+    files: NativeFiles | None = None
+    """How frames go in native files; None: the channel carries none."""
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Who reads whole files of the download folder; one after another, or the disk crawls."""
 
@@ -131,8 +134,17 @@ class FramePump(Pump[FrameMachineT, OutputT]):
             self._ignore("unexpected", str(error))
         self.settle()
 
-    def take_frame(self, frame: SealedFrame) -> None:
-        """Take in a frame whose tag is this epoch's; forged and repeated ones change nothing."""
+    def hears(self, tag: bytes) -> bool:
+        """Say whether frames of this tag are still taken in."""
+        return self._epoch is not None and self._epoch.in_tag == tag
+
+    def take_frame(self, frame: SealedFrame, *, is_bundled: bool = False) -> None:
+        """Take in a frame whose tag is this epoch's; forged and repeated ones change nothing.
+
+        Args:
+            frame: The frame.
+            is_bundled: Whether it came in a native file, with many others.
+        """
         epoch = self._epoch
         if epoch is None or not epoch.seen.is_new(frame.number):
             return
@@ -143,7 +155,7 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         epoch.seen.record(frame.number)
         now = self.last_heard = self._around.clock()
         try:
-            self._take_body(frame.number, body, now)
+            self._take_body(frame.number, body, now, is_bundled=is_bundled)
         except (UnexpectedMessageError, MalformedMessageError) as error:
             self._ignore("unexpected", str(error))
         self.settle()
@@ -182,7 +194,7 @@ class FramePump(Pump[FrameMachineT, OutputT]):
         """Hand a control message to the machine."""
 
     @abc.abstractmethod
-    def _take_body(self, number: int, body: bytes, now: float) -> None:
+    def _take_body(self, number: int, body: bytes, now: float, *, is_bundled: bool) -> None:
         """Hand what a frame held to the machine."""
 
     @abc.abstractmethod
@@ -244,6 +256,10 @@ class FramePump(Pump[FrameMachineT, OutputT]):
             _log.warning("%s: a text did not leave: %s", self.id, error)
         finally:
             self._sending = None
+        self._note_sent(said)
+
+    def _note_sent(self, said: Say) -> None:
+        """Tell the machine that something has left, or could not."""
         self.machine.sent(said, self._around.clock())
 
     async def _send(self, said: Say) -> None:

@@ -234,8 +234,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             and offer.offered_at == record.offered_at
         )
 
-    def _take_body(self, number: int, body: bytes, now: float) -> None:
-        self.machine.receive_data(number, unpack_data(body), now)
+    def _take_body(self, number: int, body: bytes, now: float, *, is_bundled: bool) -> None:
+        self.machine.receive_data(number, unpack_data(body), now, is_bundled=is_bundled)
 
     def _make_durable(self, output: ReceiverOutput | Notify) -> bool:
         if not isinstance(output, WriteBytes):
@@ -327,6 +327,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                 is_decided=said.is_decided,
                 limit=limit,
                 ranges=ranges,
+                largest_file=self._wire.files.ceiling if self._wire.files is not None else None,
             )
             exchanged = ephemeral.exchange(offer.ephemeral)
             keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))

@@ -1,13 +1,15 @@
 """What happens to a frame: whose it is, whether it may be, and the transfer that it is for."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ocft.channels import IncomingFile
 from ocft.errors import MalformedMessageError, TrustExpiredError
 from ocft.ids import NodeId
 from ocft.runtime.admission import MOST_LIVE, Admission, Load, Verdict
 from ocft.runtime.fleet import Fleet
+from ocft.runtime.wire2.downloads import Downloads
 from ocft.runtime.wire2.launch import FrameLauncher
 from ocft.runtime.wire2.offers import Offers
 from ocft.runtime.wire2.pairings import Pairings
@@ -18,6 +20,7 @@ from ocft.runtime.wire2.sessions import LiveSession
 from ocft.storage import TransferRecord
 from ocft.transfers import Direction
 from ocft.wire import (
+    BundleNote,
     ControlFrame,
     Finish,
     Fragment,
@@ -94,9 +97,17 @@ class Reception:
             load=load,
         )
         self._seen: dict[NodeId, float] = {}
+        self._downloads = Downloads(self._wire.files) if self._wire.files is not None else None
 
-    async def take(self, author: str, frame: bytes) -> Ignored | None:
+    async def take(
+        self, author: str, frame: bytes, files: Sequence[IncomingFile] = ()
+    ) -> Ignored | None:
         """Take in a frame; return why it changed nothing, or None.
+
+        Args:
+            author: Who sent it, by the platform's word.
+            frame: The frame.
+            files: The native files that came with it.
 
         Raises:
             MalformedMessageError: It is not what any node writes.
@@ -118,23 +129,49 @@ class Reception:
             case Pair():
                 reason = self._pairings.take(author, parsed)
                 return None if reason is None else Ignored(reason, parsed.sender)
+            case BundleNote():
+                return self._take_bundle(author, parsed, files)
             case Fragment():
                 raise MalformedMessageError("a fragment of fragments")
 
     async def close(self) -> None:
         """Stop what is under way."""
+        if self._downloads is not None:
+            await self._downloads.close()
         await self._offers.close()
 
     def _take_sealed(self, author: str, frame: SealedFrame) -> Ignored | None:
-        pump = self._wire.tags.find(frame.tag)
+        pump = self._pump_of(author, frame.tag)
+        if isinstance(pump, Ignored):
+            return pump
+        pump.take_frame(frame)
+        self._let_speak(pump)
+        return None
+
+    def _take_bundle(
+        self, author: str, note: BundleNote, files: Sequence[IncomingFile]
+    ) -> Ignored | None:
+        """Download a native file, if it is for a transfer that is live and from its peer."""
+        if self._downloads is None:
+            return Ignored("not-allowed", NodeId(author))
+        if len(files) != 1:
+            return Ignored("malformed", NodeId(author), "a bundle without its one file")
+        pump = self._pump_of(author, note.tag)
+        if isinstance(pump, Ignored):
+            return pump
+        if not isinstance(pump, FrameReceivePump) or self._fleet.get(pump.id) is not pump:
+            return Ignored("unknown-transfer", NodeId(author))
+        reason = self._downloads.begin(pump, note, files[0], author=author)
+        return None if reason is None else Ignored(reason, NodeId(author), "a bundle")
+
+    def _pump_of(self, author: str, tag: bytes) -> FramePump[Any, Any] | Ignored:
+        pump = self._wire.tags.find(tag)
         if pump is None:
             return Ignored("unknown-transfer", NodeId(author))
         peer_id = pump.record.info.peer_id
         if author != pump.address and not self._wire.trust.may_write_from(peer_id, author):
             return Ignored("wrong-author", NodeId(author))  # T-1
-        pump.take_frame(frame)
-        self._let_speak(pump)
-        return None
+        return pump
 
     def _let_speak(self, pump: FramePump[Any, Any]) -> None:
         """Run a pump that has ended once more, if it has something to say."""

@@ -4,6 +4,7 @@ from ocft.channels import ChannelLimits
 from ocft.crypto import Identity
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire2.handshakes import Handshakes
+from ocft.runtime.wire2.native_files import NativeFiles
 from ocft.runtime.wire2.pairings import Pairings
 from ocft.runtime.wire2.post import Post
 from ocft.runtime.wire2.pump import Wire2
@@ -21,6 +22,7 @@ class Sealing:
         trust: Whom it trusts.
         around: What all transfers share.
         limits: What the channel carries.
+        files: How frames go in its native files; None: it carries none.
         name: What this node calls itself when it is paired.
     """
 
@@ -31,6 +33,7 @@ class Sealing:
         trust: Trust,
         around: Surroundings,
         limits: ChannelLimits,
+        files: NativeFiles | None,
         name: str,
     ) -> None:
         post = Post(around.outbox, limits, around.clock)
@@ -45,7 +48,7 @@ class Sealing:
             clock=around.clock,
             tell=around.tell,
         )
-        self.wire = Wire2(trust, sessions, handshakes, post, Tags())
+        self.wire = Wire2(trust, sessions, handshakes, post, Tags(), files)
         """What the transfers share."""
         self.pairings = Pairings(
             identity,
@@ -61,5 +64,7 @@ class Sealing:
 
     async def close(self) -> None:
         """Stop what is under way."""
+        if self.wire.files is not None:
+            await self.wire.files.close()
         await self.wire.handshakes.close()
         await self.pairings.close()

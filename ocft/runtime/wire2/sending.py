@@ -3,18 +3,24 @@
 import asyncio
 import logging
 from dataclasses import replace
-from typing import Final, Never
+from functools import partial
+from typing import BinaryIO, Final, Never
 
 from ocft.crypto import EphemeralKey, epoch_keys
 from ocft.errors import OcftError, PeerTooOldError, SourceChangedError
+from ocft.events import TransferSlow
 from ocft.ids import NodeId
-from ocft.protocol import FrameSender, Say, SayData, SayOffer
+from ocft.protocol import FrameSender, Say, SayBundle, SayData, SayOffer
+from ocft.runtime.estimate import WORTH_SAYING, seconds_by_text
 from ocft.runtime.pump import Surroundings
+from ocft.runtime.wire2.file_sizes import SMALLEST
 from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
 from ocft.runtime.wire2.sessions import LiveSession
+from ocft.runtime.wire2.uploads import Uploads
 from ocft.storage import SourceSet, TransferRecord
 from ocft.transfers import TransferState
 from ocft.wire import (
+    MAX_DATA,
     Alphabet,
     Control,
     Data,
@@ -24,6 +30,7 @@ from ocft.wire import (
     pack_control,
     pack_data,
     unpack_ack,
+    write_bundled,
 )
 
 _log = logging.getLogger(__name__)
@@ -31,6 +38,7 @@ _OFFERS_BEFORE_HANDSHAKE: Final = 2  # R-HSK-7
 _MOST_PROBES: Final = 3  # of the dense alphabet
 _LONGEST_READ: Final = 256 * 1024  # bytes that are tried to be compressed into one text
 _ACK_FLAG: Final = 2  # R-FRM-4
+_TEXTS_OF_A_BUNDLE: Final = 1  # what does not fit one text is one file, and so one message
 
 
 class FrameSendPump(FramePump[FrameSender, Never]):
@@ -72,6 +80,10 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         """Whether it ended because the peer speaks 1.0 only: it is to go on in that."""
         self._acks_heard = 0  # in the current epoch
         self._body: bytes | None = None  # of the data frame that leaves next
+        self._is_warned = False
+        self._uploads: Uploads | None = None
+        if wire.files is not None:
+            self._uploads = Uploads(wire.files, self.id, around.clock, self._wake.set)
 
     def start(self, *, is_resumed: bool) -> None:
         """Begin or go on; see `FrameSender.start`."""
@@ -87,6 +99,8 @@ class FrameSendPump(FramePump[FrameSender, Never]):
 
     async def close(self) -> None:
         """Close the files."""
+        if self._uploads is not None:
+            await self._uploads.close()
         await super().close()
         if self._files is not None:
             self._files.close()
@@ -108,7 +122,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._accepted = accept
         self._use(Epoch.of(accept.epoch, keys, is_sender=True))
 
-    def _take_body(self, number: int, body: bytes, now: float) -> None:
+    def _take_body(self, number: int, body: bytes, now: float, *, is_bundled: bool) -> None:  # noqa: ARG002 - acks come as texts
         ack = unpack_ack(body)
         self.machine.receive_ack(number, ack, now)
         self._acks_heard += 1
@@ -124,15 +138,54 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         alphabet = self._dense.alphabet()
         room = post.data_room(alphabet)
         self._body = None
-        if post.is_narrow and self._files is not None:
+        file_size = self._file_size() if self.machine.unsent > _TEXTS_OF_A_BUNDLE * room else 0
+        if post.is_narrow and self._files is not None and not file_size:
             room = self._fitting(room, post.frame_room(alphabet))
         asks = self._dense.is_probing
         said = self.machine.next_to_send(
-            room, now, asks_ack=asks, holds_data=self._dense.is_awaited
+            room,
+            now,
+            asks_ack=asks,
+            holds_data=self._dense.is_awaited,
+            only_probes=file_size > 0,
         )
         if isinstance(said, SayData):
             self._dense.sends(said, self._around.wall_clock())
+        if isinstance(said, SayData):
+            self._warn_if_slow(room)
+        if said is None and file_size and self._uploads is not None and self._uploads.has_room:
+            at_once = self._uploads.at_once
+            return self.machine.next_bundle(MAX_DATA, file_size, now, at_once=at_once)
         return said
+
+    def _warn_if_slow(self, room: int) -> None:
+        """Tell, once, that this will take long: there is no faster way than texts."""
+        if self._is_warned or not self.machine.is_decided:
+            return
+        self._is_warned = True
+        limits = self._around.outbox.limits
+        texts = self.machine.unsent // room
+        seconds = seconds_by_text(texts, limits)
+        if seconds >= WORTH_SAYING:
+            peer_id = self.record.info.peer_id
+            self._tell(
+                TransferSlow(transfer_id=self.id, peer_id=peer_id, seconds=seconds, texts=texts)
+            )
+
+    def _file_size(self) -> int:
+        """Return the bytes of the next native file that both sides and the platform take."""
+        files, accepted = self._wire.files, self._accepted
+        if files is None or accepted is None or accepted.largest_file is None:
+            return 0
+        size = min(files.sizes.size, accepted.largest_file)
+        return size if self._wire.post.is_narrow and size >= SMALLEST else 0
+
+    def _wake_up_at(self) -> float | None:
+        moment = super()._wake_up_at()
+        uploads = self._uploads
+        if uploads is None or not self._around.clock() < uploads.paused_until:
+            return moment
+        return uploads.paused_until if moment is None else min(moment, uploads.paused_until)
 
     def _fitting(self, room: int, body_room: int) -> int:
         """Return how many bytes of the next place fit one text, compressed."""
@@ -164,6 +217,8 @@ class FrameSendPump(FramePump[FrameSender, Never]):
                 await self._send_offer(epoch)
             case SayData():
                 await self._send_data(said)
+            case SayBundle():
+                await self._send_bundle(said)
             case _:
                 raise TypeError(f"{said} is not this pump's to say")
 
@@ -226,6 +281,59 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         if database.is_checkpoint_due:
             await asyncio.to_thread(database.checkpoint)
 
+    def _note_sent(self, said: Say) -> None:
+        if not isinstance(said, SayBundle):  # that has only begun to leave
+            super()._note_sent(said)
+
+    async def _send_bundle(self, said: SayBundle) -> None:
+        """Put frames together in a file, and let that leave while other things do."""
+        epoch, files, uploads = self._epoch, self._wire.files, self._uploads
+        if epoch is None or files is None or uploads is None:
+            return
+        file: BinaryIO | None = None
+        has_begun = False
+        uploads.reserve()
+        try:
+            file = files.temporary()
+            for frame in said.frames:
+                data = await self._read(frame.first, frame.end - frame.first)
+                await asyncio.to_thread(_seal_into, file, epoch, frame, data)
+            if self._epoch is epoch:
+                has_begun = True
+                uploads.begin(
+                    file,
+                    to=self.address,
+                    tag=epoch.out_tag,
+                    ended=partial(self._note_upload, epoch, said),
+                )
+        except OSError as error:  # the disk is full, for one
+            _log.warning("%s: a bundle cannot be made: %s", self.id, error)
+            uploads.failed()
+        except OcftError as error:
+            self.fail(error)
+        finally:
+            if not has_begun:
+                uploads.release()
+                if file is not None:
+                    file.close()
+                if self._epoch is epoch:
+                    self.machine.not_sent(said, self._around.clock())
+
+    def _note_upload(self, epoch: Epoch, said: SayBundle, is_sent: bool) -> None:  # noqa: FBT001 - as `Uploads.begin` says
+        if self._epoch is not epoch:
+            return
+        if is_sent:
+            self.machine.sent(said, self._around.clock())
+            self._tell_progress(self.machine.bytes_done, self.machine.bytes_sent)
+        else:
+            self.machine.not_sent(said, self._around.clock())
+        self.settle()
+
+    def _drop_epoch(self) -> None:
+        if self._epoch is not None and self._uploads is not None:
+            self._uploads.stop()
+        super()._drop_epoch()
+
     async def _read(self, offset: int, length: int) -> bytes:
         files = self._files_or_fail()
         if not length:
@@ -257,6 +365,12 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         done = self.machine.bytes_done
         if done != before and self.machine.state is TransferState.TRANSFERRING:
             self._tell_progress(done, self.machine.bytes_sent)
+
+
+def _seal_into(file: BinaryIO, epoch: Epoch, frame: SayData, data: bytes) -> None:
+    body = pack_data(Data(frame.first, data, wants_ack=frame.wants_ack), compress=True)
+    header = data_header(epoch.out_tag, frame.number)
+    write_bundled(file, header + epoch.out.seal(frame.number, header, body))
 
 
 class _DenseProbe:

@@ -1,6 +1,6 @@
 """Whom this node trusts, and with what: looked up at every use, never remembered here (R-LIM-1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ocft.crypto import PublicIdentity, secret_tag
@@ -26,6 +26,7 @@ class Trust:
         allows_wire_1: Whether 1.0 may be spoken at all (R-WIR-3).
         allows_wire_2: Whether wire 2 may.
         wall_clock: Seconds since the epoch.
+        addresses: What this channel calls peers that have other accounts elsewhere, by their ids.
     """
 
     peers: PeerStore
@@ -36,6 +37,7 @@ class Trust:
     allows_wire_1: bool
     allows_wire_2: bool
     wall_clock: Callable[[], float]
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
     def peer(self, peer_id: NodeId) -> TrustedPeer | None:
         """Return a peer that the owner trusts at this moment."""
@@ -76,11 +78,15 @@ class Trust:
         peer = self.peer(peer_id)
         return peer.secret if peer is not None else ""
 
+    def given_address(self, peer_id: NodeId) -> str | None:
+        """Return the account that the owner gave for a peer on this channel; None: none."""
+        peer = self.peers.find(peer_id)
+        return self.addresses.get(peer_id) or (peer.address if peer is not None else None)
+
     def address_of(self, peer_id: NodeId) -> str:
         """Return what the channel calls a peer."""
-        peer = self.peers.find(peer_id)
-        if peer is not None and peer.address:
-            return peer.address
+        if given := self.given_address(peer_id):
+            return given
         node = self.nodes.find(peer_id)
         return node.address if node is not None and node.address else peer_id
 
@@ -105,9 +111,9 @@ class Trust:
         is_known = self.fingerprint_of(peer_id) is not None
         if is_addressed and not is_known:
             return self.is_account_of(peer_id, author)
+        if given := self.given_address(peer_id):
+            return author == given
         peer, node = self.peers.find(peer_id), self.nodes.find(peer_id)
-        if peer is not None and peer.address:
-            return author == peer.address
         is_learnt = node is not None and node.address is not None
         is_unknown = peer is None and not is_known
         return is_learnt or is_unknown or author == peer_id
@@ -118,9 +124,9 @@ class Trust:
 
     def note_address(self, peer_id: NodeId, author: str) -> None:
         """Learn the account of a node that has just proved who it is, where it is not its id."""
-        peer, node = self.peers.find(peer_id), self.nodes.find(peer_id)
-        if peer is not None and peer.address:
+        if self.given_address(peer_id):
             return
+        node = self.nodes.find(peer_id)
         known = node.address if node is not None else None
         if author != (known or peer_id):
             self.nodes.learn(peer_id, address=author)

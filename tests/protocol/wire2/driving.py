@@ -268,6 +268,7 @@ class ReceiverDriver(_Driver):
         is_manifest_known: bool = False,
         stored: Iterable[Range] = (),
         state: TransferState = TransferState.PENDING,
+        largest_file: int = 0,
     ) -> None:
         self.machine = FrameReceiver(
             transfer_id=ID,
@@ -279,6 +280,7 @@ class ReceiverDriver(_Driver):
             is_manifest_known=is_manifest_known,
             stored=RangeSet(stored),
             state=state,
+            largest_file=largest_file,
         )
         super().__init__(self.machine)
         self.has_slow_disk = False
@@ -321,10 +323,18 @@ class ReceiverDriver(_Driver):
             self.machine.receive(message, self.now)
         return self.say()
 
-    def data(self, number: int, first: int, end: int, *, wants_ack: bool = False) -> list[Say]:
+    def data(
+        self,
+        number: int,
+        first: int,
+        end: int,
+        *,
+        wants_ack: bool = False,
+        is_bundled: bool = False,
+    ) -> list[Say]:
         """Take in a data frame, and return what is said in answer."""
         data = Data(first, bytes(end - first), wants_ack)
-        self.machine.receive_data(number, data, self.now)
+        self.machine.receive_data(number, data, self.now, is_bundled=is_bundled)
         return self.say()
 
     def all_data(self, *, from_: int = 0) -> list[Say]:

@@ -42,6 +42,15 @@ def test_how_much_may_come_depends_on_what_is_known(
     assert small.limit(is_decided=True, is_manifest_known=is_known) == MANIFEST + 10
 
 
+def test_six_of_the_largest_bundles_may_come() -> None:  # R-BUN-3
+    bundle = 20 * 1024 * 1024
+    arrived = Arrived(SIZE, MANIFEST, RangeSet([(0, 5000)]), bundle)
+    assert arrived.takes_bundles
+    assert arrived.limit(is_decided=False, is_manifest_known=False) == MANIFEST
+    assert arrived.limit(is_decided=True, is_manifest_known=False) == MANIFEST + 6 * bundle
+    assert arrived.limit(is_decided=True, is_manifest_known=True) == 5000 + 6 * bundle
+
+
 def test_ranges_have_an_end_and_what_is_missing_first_always_fits() -> None:  # R-ARQ-13
     ranges = RangeSet((10 * number, 10 * number + 5) for number in range(1, MOST_RANGES + 2))
     arrived = Arrived(SIZE, MANIFEST, ranges)

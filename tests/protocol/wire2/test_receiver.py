@@ -208,6 +208,23 @@ def test_a_decision_while_a_repeated_accept_waits_is_told_with_an_ack() -> None:
     assert [one.is_decided for one in acks(said)] == [True]
 
 
+@pytest.mark.parametrize(("largest_file", "said"), [(0, 1), (SIZE, 0)])
+def test_what_the_accept_said_already_is_not_said_again_where_files_come(
+    largest_file: int, said: int
+) -> None:  # R-BUN-3
+    receiver = ReceiverDriver(largest_file=largest_file)
+    assert receiver.accepted() == [SayAccept(1, is_decided=True, limit=SIZE)]
+    assert len(acks(receiver.data(0, 0, MANIFEST, is_bundled=True))) == said
+
+
+def test_what_is_not_wanted_is_said_where_files_come_too() -> None:  # R-BUN-3, R-MAN-3
+    receiver = ReceiverDriver(largest_file=SIZE)
+    receiver.not_wanted = ((MANIFEST, MANIFEST + 50),)
+    receiver.accepted()
+    (ack,) = acks(receiver.data(0, 0, MANIFEST, is_bundled=True))
+    assert ack.ranges == ((0, MANIFEST + 50),)
+
+
 def test_nothing_is_decided_twice() -> None:
     receiver = ReceiverDriver()
     receiver.accepted()

@@ -736,6 +736,62 @@ def test_an_ack_makes_the_next_answer_life_again() -> None:
     assert sender.machine.gives_up_at == sender.now + 900
 
 
+# Bundles: R-BUN-3
+
+FILE = 1000 + 64  # bytes of a native file, of which 64 are for what is beside its one frame
+
+
+def in_bundles(size: int, *, limit: int | None = None) -> SenderDriver:
+    """Return a sender whose files are wanted, and that sends nothing as texts."""
+    sender = SenderDriver(size=size)
+    sender.machine.start(sender.now)
+    sender.machine.next_to_send(0, sender.now)
+    limit = size if limit is None else limit
+    sender.machine.receive(accept_of(is_decided=True, limit=limit), sender.now)
+    return sender
+
+
+def bundles(sender: SenderDriver, *, at_once: int = 2) -> list[tuple[int, int, bool]]:
+    """Return all native files that may leave now: their ranges, and whether they ask for an ack."""
+    made = []
+    while said := sender.machine.next_bundle(2000, FILE, sender.now, at_once=at_once):
+        made.append((said.frames[0].first, said.frames[-1].end, said.frames[-1].wants_ack))
+        sender.machine.sent(said, sender.now)
+        assert sender.machine.next_to_send(100, sender.now, only_probes=True) is None
+    return made
+
+
+def test_what_six_files_carry_needs_no_ack_but_the_last() -> None:
+    made = bundles(in_bundles(5500))
+    assert [wants_ack for *_, wants_ack in made] == [False] * 5 + [True]
+    assert made[-1][:2] == (5000, 5500)
+
+
+def test_an_ack_is_asked_for_in_time_where_more_is_to_come() -> None:
+    sender = in_bundles(20_000)
+    made = bundles(sender)
+    assert [wants_ack for *_, wants_ack in made] == [False, False, False, True, False, True]
+    sender.machine.receive_ack(0, ack_of((0, 4000), heard=3, limit=20_000), sender.now)
+    made = bundles(sender)
+    assert made[0][0] == 6000
+    assert [wants_ack for *_, wants_ack in made] == [False, True, False, True]
+
+
+def test_no_part_of_a_file_leaves_only_because_a_limit_is_near() -> None:
+    sender = in_bundles(20_000, limit=2500)
+    assert bundles(sender) == [(0, 1000, True), (1000, 2000, True)]
+    # Neither does that part go as a text; but what was asked is asked again.
+    assert sender.machine.next_to_send(1000, sender.now) is None
+    assert sender.machine.deadline is not None
+    sender.machine.receive_ack(0, ack_of((0, 1000), heard=0, limit=20_000), sender.now)
+    assert bundles(sender)[0][:2] == (2000, 3000)
+
+
+def test_a_part_of_a_file_leaves_where_no_ack_will_come() -> None:
+    sender = in_bundles(20_000, limit=500)
+    assert bundles(sender) == [(0, 500, True)]
+
+
 # What was taken: R-MAN-3
 
 

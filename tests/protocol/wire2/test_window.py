@@ -315,3 +315,33 @@ def test_a_receiver_cannot_make_us_remember_ever_more_ranges() -> None:  # R-ARQ
     assert len(window.stored.pairs()) <= 4097
     window.take(ack_of((0, size), heard=None, limit=size), 2.0)
     assert window.is_all_stored
+
+
+def test_a_late_first_copy_does_not_make_files_look_lost_earlier() -> None:  # R-ARQ-4
+    window = window_of(10_000)
+    window.widen(4, 1 << 20, 200)
+    for number in range(150):
+        place = window.next_range(ROOM)
+        assert place is not None
+        assert window.send(place, 0, bundle=1 + number // 50)[0] == number
+        window.left(number, 0 if number < 100 else 999)
+    window.give_up([149])
+    place = window.next_range(ROOM)
+    assert place == (1490, 1500)
+    assert window.send(place, 1) == (150, True)
+    # The first copy was only late; 0 to 99 are still on their way.
+    window.take(ack_of((1000, 1500), heard=148), 1000)
+    assert len(in_flight(window)) == 100
+
+
+def test_only_so_many_files_are_on_their_way() -> None:  # R-BUN-3
+    window = window_of(10_000)
+    window.widen(2, 1 << 20, 200)
+    for bundle in (1, 2):
+        assert not window.is_full_of_bundles
+        for _ in range(3):
+            window.send(window.next_range(ROOM) or (0, 0), 0, bundle)
+    assert window.is_full_of_bundles
+    assert window.bundled_bytes == 60
+    window.take(ack_of((0, 30), heard=2), 1)
+    assert not window.is_full_of_bundles

@@ -44,9 +44,9 @@ def test_a_frame_counts_once(tmp_path: Path) -> None:  # R-SEA-1
             taken: list[int] = []
             take = pump._take_body
 
-            def spy(number: int, body: bytes, now: float) -> None:
+            def spy(number: int, body: bytes, now: float, *, is_bundled: bool) -> None:
                 taken.append(number)
-                take(number, body, now)
+                take(number, body, now, is_bundled=is_bundled)
 
             pump._take_body = spy
             frames = [
