@@ -16,6 +16,7 @@ from ocft.cli import (
     node,
     pair,
     peers,
+    post,
     secret,
     send,
     transfers,
@@ -79,6 +80,7 @@ _TOPICS: Final = (
     send,
     listen,
     transfers,
+    post,
     doctor,
     demo,
 )

@@ -8,7 +8,7 @@ from ocft.cli.invocation import Invocation
 from ocft.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     from ocft.config import Config, Home
     from ocft.runtime import Sharing, TransferManager
@@ -41,8 +41,8 @@ def open_sharing(
 
     @asynccontextmanager
     async def open_manager(sends_only: bool) -> "AsyncGenerator[TransferManager, None]":  # noqa: FBT001 - as `OpenManager` says
-        options = config.channels.get(adapter.name, {})
-        async with await adapter.open(config.node_id, options) as opened:
+        section = config.section_of(adapter.name)
+        async with await adapter.open(config.node_id, section.options) as opened:
             manager = TransferManager(
                 bot_id=config.node_id,
                 secret=config.secret,
@@ -59,6 +59,8 @@ def open_sharing(
                 state_dir=home.state_dir,
                 shares_journal=True,
                 sends_only=sends_only,
+                addresses=_by_id(section.peers, invocation),
+                uploads_from=section.uploads_from,
             )
             try:
                 yield manager
@@ -71,6 +73,12 @@ def open_sharing(
         channel=adapter.name,
         open_manager=open_manager,
     )
+
+
+def _by_id(addresses: "Mapping[str, str]", invocation: Invocation) -> dict[str, str]:
+    """Return addresses by the ids of peers; the settings may have their names."""
+    ids = {peer.name: peer.id for peer in invocation.peers.all() if peer.name is not None}
+    return {ids.get(peer, peer): address for peer, address in addresses.items()}
 
 
 def _machine_name() -> str:

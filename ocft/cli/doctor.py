@@ -194,16 +194,33 @@ def _channel(invocation: Invocation, name: str | None) -> Iterator[Finding]:
         yield Finding("ok", f"{sharing.channel}: a process sends")
     else:
         yield Finding("ok", f"{sharing.channel}: nobody listens at the moment")
+    yield from run(_account(invocation, sharing.channel))
     # Opening it makes the node's spool, or logs in; it neither reads nor sends anything.
     limits = run(_limits(invocation, sharing.channel))
     yield Finding("ok", f"{sharing.channel} opens; {limits}")
+
+
+async def _account(invocation: Invocation, name: str) -> list[Finding]:
+    """Ask the adapter what the live account has, and has not."""
+    from ocft.channels import find_adapter
+
+    check = find_adapter(name).check
+    if check is None:
+        return []
+    found = await check(invocation.config.section_of(name).options)
+    return [
+        Finding("ok", f"{name}: {one.words}")
+        if one.is_good
+        else Finding("warn", f"{name}: {one.words} {one.remedy}".rstrip())
+        for one in found
+    ]
 
 
 async def _limits(invocation: Invocation, name: str) -> str:
     from ocft.channels import find_adapter
 
     config = invocation.config
-    options = config.channels.get(name, {})
+    options = config.section_of(name).options
     async with await find_adapter(name).open(config.node_id, options) as channel:
         limits = channel.limits
         pace = (

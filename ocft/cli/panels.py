@@ -3,7 +3,10 @@
 from typing import Any, Final
 
 PANELS: Final = {
-    "Transfers": ("send", "listen", "transfers", "files", "accept", "reject", "resume", "cancel"),
+    "Transfers": (
+        *("send", "listen", "transfers", "files", "accept", "reject", "resume", "cancel"),
+        "post",
+    ),
     "Trust": (
         *("pair", "peers", "requests", "approve", "deny"),
         *("export", "import", "show-secret", "rotate-secret", "verify"),

@@ -23,6 +23,7 @@ from ocft.events import (
     TransferProgress,
     TransferRejected,
     TransferResumed,
+    TransferSlow,
     TransferStarted,
     TrustRequested,
 )
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 
 _ROUTINE: Final = (OfferSent, TransferAccepted, TransferResumed, TransferCompleted)
+
+_LONG_MINUTES: Final = 120  # then hours say it better
 
 
 class Reporter:
@@ -172,13 +175,13 @@ class Reporter:
         words = ""
         match event:
             case OfferSent():
-                words = f"Offered {file} to {peer}: {short_id}"
-                if info.wire == "1.0":
-                    words += ". It travels readable: the peer speaks only wire 1.0."
+                words = f"Offered {file} to {peer}: {short_id}{_readable(info)}"
             case OfferReceived(is_automatic=False):
                 words = f"{peer} offers {file}. Take it: ocft accept {short_id}"
             case TransferAccepted():
                 words = f"Receiving {file} from {peer}: {short_id}"
+            case TransferSlow(seconds=seconds, texts=texts):
+                words = f"{file} goes in {texts} texts; that takes {_duration(seconds)} at least."
             case TransferResumed(bytes_done=count):
                 words = f"Going on with {file}: {format_size(count)} are there already."
             case TransferCompleted(digest=digest):
@@ -194,7 +197,22 @@ class Reporter:
         return words
 
 
+def _readable(info: TransferInfo) -> str:
+    """Return the end of a sentence that warns of a transfer that others can read."""
+    if info.wire != "1.0":
+        return ""
+    return ". It travels readable: the peer speaks only wire 1.0."
+
+
 def _because(reason: str) -> str:
     """Return the end of a sentence that says why, unless there is no more to say."""
     words = printable(why(reason))
     return f": {words}" if words not in {"", "cancelled", "rejected"} else "."
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    minutes = round(seconds / 60)
+    if minutes < _LONG_MINUTES:
+        return f"{minutes} minutes" if minutes > 1 else "a minute"
+    return f"{round(minutes / 60)} hours"

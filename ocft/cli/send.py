@@ -76,7 +76,8 @@ def send(
     peer = invocation.peers.get(to)
     if peer.is_expired(time.time()):
         raise TrustExpiredError(f"The trust in {to!r} has ended. `ocft peers extend` renews it.")
-    sharing = open_sharing(invocation, channel)
+    way = channel or invocation.config.channel_of(peer.id, peer.name)
+    sharing = open_sharing(invocation, way)
     if "" in files:
         # For a path it would be the current folder: `ocft send "$FILE"` must not send all of that.
         raise SourceNotFoundError("The name of a file is empty.")

@@ -24,6 +24,19 @@ _MAX_SECRET: Final = 1024
 _MAX_NODE_NAME: Final = 64  # characters, as in a pairing (protocol 2.7)
 
 
+class ChannelSection(BaseModel):
+    """One channel in the settings: what its adapter is told, and what every channel can have."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    """What the adapter is told."""
+    peers: dict[str, str] = Field(default_factory=dict)
+    """Peers that have an account there: their names or ids, and the account's id."""
+    uploads_from: list[str] = Field(default_factory=list)
+    """Accounts of people whose uploads are taken in as transfers; "*": everybody's."""
+
+
 class Config(BaseModel):
     """The settings of one node."""
 
@@ -65,7 +78,7 @@ class Config(BaseModel):
     channel: str = Field(default="local", min_length=1)
     """The channel that is used when a command names none."""
     channels: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
-    """What the adapters are told, by their names."""
+    """What the adapters are told, by their names; see `ChannelSection` for what is not theirs."""
 
     @field_validator("node_id", "node_name")
     @classmethod
@@ -101,6 +114,30 @@ class Config(BaseModel):
         if previous is None or until is None or now >= until.timestamp():
             return (self.secret,)
         return (self.secret, previous)
+
+    def section_of(self, channel: str) -> "ChannelSection":
+        """Return what the settings say about a channel.
+
+        Raises:
+            ConfigError: A setting in it that is not its adapter's is wrong.
+        """
+        own = dict(self.channels.get(channel, {}))
+        shared = {name: own.pop(name) for name in ("peers", "uploads_from") if name in own}
+        try:
+            return ChannelSection.model_validate({"options": own, **shared})
+        except ValidationError as error:
+            raise ConfigError(_words(error, f"channels.{channel}")) from None
+
+    def channel_of(self, *names: str | None) -> str:
+        """Return the channel on which a peer has an account, else the one that is always used.
+
+        Args:
+            names: What the peer is called: its id, its name.
+        """
+        for channel in self.channels:
+            if any(name in self.section_of(channel).peers for name in names if name is not None):
+                return channel
+        return self.channel
 
     @classmethod
     def parse(cls, text: str | bytes, where: str) -> "Config":

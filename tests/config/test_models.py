@@ -1,6 +1,7 @@
 """`ocft.config.models`: what may be in the config file."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from ocft.channels import adapter_names
 from ocft.config import DEFAULT_MAX_FILE_SIZE, Config
 from ocft.errors import ConfigError
 from ocft.runtime import DEFAULT_MAX_FILE_SIZE as MANAGERS_DEFAULT
+from ocft_discord.options import read_options as read_discord
+from ocft_slack.options import SlackOptions
+from ocft_telegram.options import read_options as read_telegram
 
 SECRET = "a-secret-that-nobody-may-see"
 
@@ -36,15 +42,37 @@ def test_the_largest_file_is_the_managers_default() -> None:
     assert DEFAULT_MAX_FILE_SIZE == MANAGERS_DEFAULT
 
 
-def test_example_file_shows_the_defaults() -> None:
+def test_example_file_shows_the_defaults_and_a_section_for_each_adapter() -> None:
     example = json.loads((Path(__file__).parents[2] / "config.example.json").read_text())
     shown = Config.make(
         {**settings(), **{k: v for k, v in example.items() if k != "created_at"}}
     ).model_dump()
     assert set(example) == set(shown)
     for name, field in Config.model_fields.items():
-        if name not in {"node_id", "secret", "created_at"}:
+        if name not in {"node_id", "secret", "created_at", "channels"}:
             assert shown[name] == field.get_default(call_default_factory=True), name
+    assert sorted(example["channels"]) == adapter_names()
+
+
+@pytest.mark.parametrize("adapter", ["discord", "slack", "telegram"])
+def test_adapters_take_their_sections_of_the_example_file(adapter: str) -> None:
+    text = (Path(__file__).parents[2] / "config.example.json").read_text()
+    example = Config.parse(text, "config.example.json")
+    section = example.section_of(adapter)
+    assert section.peers
+    for name, account in section.peers.items():
+        assert account
+        assert example.channel_of(name) == adapter
+    read = {
+        "discord": read_discord,
+        "slack": SlackOptions.parse,
+        "telegram": read_telegram,
+    }[adapter]
+    options: BaseModel = read(section.options)
+    assert options.model_fields_set == set(section.options)
+    tokens = [value for name, value in section.options.items() if name.endswith("token")]
+    assert tokens
+    assert all(re.fullmatch(r"(env|keyring):[\w/]+", str(token)) for token in tokens)
 
 
 def test_a_file_read_and_written_again_says_the_same() -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -16,9 +16,8 @@ from ocft.errors import TransferError
 from ocft.events import OfferReceived
 from ocft.ids import NodeId
 from ocft.storage import Database, NodeStore
+from tests.e2e.old_node_process import OLD
 from tests.e2e.people import Person, digest, finish, make_file
-
-OLD = Config(node_id="ocft_old", secret="secret of old")
 
 
 class OldNode:
@@ -82,9 +81,9 @@ class OldNode:
         return "sent"
 
 
-def know_as_old(person: Person, *, secret: str | None = None) -> None:
+def know_as_old(person: Person, *, secret: str | None = None, **known: Any) -> None:
     """Let somebody know the node as one of 1.0; to find that out takes 15 s (R-WIR-1)."""
-    person.trust(OLD, secret=secret)
+    person.trust(OLD, secret=secret, **known)
     with Database(person.home / "state" / "journal.db") as database:
         NodeStore(database).learn(NodeId(OLD.node_id), wire="1.0", wire_learned_at=time.time())
 

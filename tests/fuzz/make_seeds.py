@@ -3,6 +3,8 @@
 Run `python -m tests.fuzz.make_seeds` after a change of the wire. Other files are left alone.
 """
 
+import io
+import json
 import unicodedata
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from ocft.ids import NodeId
 from ocft.wire import (
     MAX_ACK,
     Alphabet,
+    BundleNote,
     Data,
     Introduction,
     PeerAddress,
@@ -18,14 +21,25 @@ from ocft.wire import (
     encode_frame,
     format_peer_uri,
     pack_ack,
+    pack_bundle_note,
     pack_control,
     pack_data,
     pack_handshake,
     pack_introduction,
     pack_manifest,
     split_frame,
+    write_bundled,
 )
-from tests.wire.frame_samples import ACKS, CONTROLS, DATAS, HANDSHAKES, MANIFEST, SEALED, filled
+from tests.wire.frame_samples import (
+    ACKS,
+    CONTROLS,
+    DATAS,
+    HANDSHAKES,
+    MANIFEST,
+    SEALED,
+    TAG,
+    filled,
+)
 from tests.wire.samples import PLAIN, envelope
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -42,10 +56,30 @@ def seeds() -> dict[str, dict[str, bytes]]:
     fragments = split_frame(handshakes["pair 2"], 90)
     address = PeerAddress(NodeId("alice"), "secret")
     with_fingerprint = PeerAddress(NodeId("alice"), "secret", filled(32))
+    note = pack_bundle_note(BundleNote(TAG, 1 << 20))
+    bundle = io.BytesIO()
+    for _ in range(2):
+        write_bundled(bundle, frames["DATA"])
+    said = encode_frame(frames["DATA"], Alphabet.CJK15)
+    message = {
+        "type": "message",
+        "channel": "C0123",
+        "user": "U0002",
+        "ts": "1700000000.000100",
+        "thread_ts": "1700000000.000001",
+        "text": ":link:OCFT:AbC-_ &lt;&amp;&gt;",
+        "files": [{"id": "F1", "name": "a.bin", "size": 9, "url_private": "https://files"}],
+    }
     content = '{"nodeId":"alice","secret":"secret","fp":"","v":2}'
     return {
         "text": {name: text.encode() for name, text in texts.items()},
-        "frames": frames | {"fragment": fragments[0]},
+        "frames": frames | {"fragment": fragments[0], "bundle": note},
+        "bundles": {
+            "note": note[1:],
+            "two frames": bundle.getvalue(),
+            "cut off": bundle.getvalue()[:-1],
+            "nothing": b"",
+        },
         "handshake": {name: frame[1:] for name, frame in handshakes.items()},
         "cbor": {
             "every kind": encode_cbor({"a": [0, -1, 1 << 40, True, None], "bb": "text", "c": b"x"}),
@@ -78,6 +112,23 @@ def seeds() -> dict[str, dict[str, bytes]]:
             "wire 1.0": format_peer_uri(address).encode(),
             "wire 2": format_peer_uri(with_fingerprint).encode(),
             "JSON": content.encode(),
+        },
+        "telegram": {
+            "addressed": f"/ocft@bob_bot {said}".encode(),
+            "plain": said.encode(),
+            "name": b"@bob_bot",
+        },
+        "discord": {
+            "addressed": f"<@123456789> {said}".encode(),
+            "nickname": b"<@!123456789> hello",
+            "user": b"123456789",
+            "mark": b"1000 1005 1003",
+        },
+        "slack": {
+            "text": b":link:OCFT:AbC-_ &lt;&amp;&gt;",
+            "message": json.dumps(message).encode(),
+            "app": json.dumps({**message, "subtype": "bot_message", "bot_id": "B0002"}).encode(),
+            "stamp": b"1700000000.000100",
         },
     }
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["ocft.wire", "cbor2"]):
+with atheris.instrument_imports(
+    include=["ocft.wire", "ocft_discord", "ocft_slack", "ocft_telegram", "cbor2"]
+):
     from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).with_name("corpus")

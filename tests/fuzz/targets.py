@@ -1,26 +1,33 @@
 # Whatever the bytes are: a decoder returns, or raises its one documented error (on the wire
 # MalformedMessageError, for peer URIs ConfigError), and nothing else; and what it returned is
 # written again as the very bytes that came, because the wire has one way to say a thing (R-FRM-2).
-"""One function a decoder of the wire: it takes any bytes, and raises when the above is not so.
+# Adapters undo what a platform does to a text, and raise nothing.
+"""One function a decoder of the wire, or an adapter's texts: it takes any bytes, and raises if not.
 
 `run.py` looks for bytes that break it; `test_corpus.py` replays what was found and the seeds.
 """
 
+import io
+import json
 import unicodedata
 from collections.abc import Callable
 
 from ocft.errors import ConfigError, MalformedMessageError
 from ocft.wire import (
+    MARKER,
     MAX_ACK,
     MAX_DATA,
+    MAX_FRAME,
     MAX_WHOLE,
     Alphabet,
     Assembler,
+    BundleNote,
     ControlFrame,
     Fragment,
     FrameType,
     Message,
     SealedFrame,
+    bundled_frames,
     decode,
     decode_cbor,
     encode,
@@ -28,6 +35,7 @@ from ocft.wire import (
     encode_frame,
     format_peer_uri,
     pack_ack,
+    pack_bundle_note,
     pack_control,
     pack_data,
     pack_handshake,
@@ -40,8 +48,19 @@ from ocft.wire import (
     unpack_data,
     unpack_introduction,
     unpack_manifest,
+    write_bundled,
 )
 from ocft.wire.varints import pack_varint
+from ocft_discord import text as discord_text
+from ocft_discord.read_mark import REMEMBERED, ReadMark
+from ocft_slack import text as slack_text
+from ocft_slack.messages import Heard, Room, moment, stamp
+from ocft_telegram import text as telegram_text
+
+BOT = "bob_bot"
+BOT_ID = 123456789
+SLACK_ROOM = Room(channel="C0123", thread=None, user_id="U0001", bot_id="B0001")
+SLACK_THREAD = Room(channel="C0123", thread="1700000000.000001", user_id="U0001", bot_id=None)
 
 
 def text(data: bytes) -> None:
@@ -72,8 +91,25 @@ def frames(data: bytes) -> None:
     elif isinstance(frame, Fragment):
         place = pack_varint(frame.index) + pack_varint(frame.count)
         assert bytes([FrameType.FRAGMENT]) + frame.id + place + frame.piece == data
+    elif isinstance(frame, BundleNote):
+        assert pack_bundle_note(frame) == data
     else:
         assert pack_handshake(frame) == data
+
+
+def bundles(data: bytes) -> None:
+    """A native file with frames in it, and what is said beside it."""
+    frames(bytes([FrameType.BUNDLE]) + data)
+    again = io.BytesIO()
+    try:
+        for frame in bundled_frames(io.BytesIO(data)):
+            assert 0 < len(frame) <= MAX_FRAME
+            write_bundled(again, frame)
+    except MalformedMessageError:
+        assert data.startswith(again.getvalue())  # what came before the fault was read well
+        assert data != again.getvalue()
+    else:
+        assert again.getvalue() == data
 
 
 def handshake(data: bytes) -> None:
@@ -192,11 +228,63 @@ def peer_uri(data: bytes) -> None:
         assert parse_peer_uri(format_peer_uri(address)) == address
 
 
+def telegram(data: bytes) -> None:
+    """A text in a group, addressed to a bot or not; what is there instead of a name."""
+    said = data.decode("utf-8", "replace")
+    assert telegram_text.without_prefix(telegram_text.prefix_for(BOT) + said) == said
+    assert said.endswith(telegram_text.without_prefix(said))
+    assert telegram_text.looks_like_ocft(telegram_text.prefix_for(BOT) + MARKER + said)
+    if telegram_text.looks_like_ocft(said):
+        assert MARKER in said
+    if telegram_text.is_username(said):
+        name = said.removeprefix("@")
+        assert len(telegram_text.prefix_for(name)) <= telegram_text.LONGEST_PREFIX
+        assert telegram_text.without_prefix(telegram_text.prefix_for(name) + "x") == "x"
+
+
+def discord(data: bytes) -> None:
+    """A text that mentions somebody or not; a mark of how far was read."""
+    said = data.decode("utf-8", "replace")
+    mentioned = discord_text.mention(str(BOT_ID)) + said
+    assert discord_text.without_mention(mentioned, BOT_ID) == said.lstrip()
+    assert said.endswith(discord_text.without_mention(said, BOT_ID))
+    assert discord_text.looks_like_ocft(discord_text.mention(str(BOT_ID)) + MARKER + said)
+    if discord_text.is_user_id(said):
+        assert len(discord_text.mention(said)) <= discord_text.MAX_PREFIX
+    if (mark := ReadMark.parse(said)) is not None:
+        assert len(str(mark).split()) <= 1 + REMEMBERED
+        assert str(ReadMark.parse(str(mark))) == str(mark)
+
+
+def slack(data: bytes) -> None:
+    """A text as it is posted and comes back; a message as events and the history tell it."""
+    said = data.decode("utf-8", "replace")
+    # Where people wrote the emoji's name, it comes back as the emoji: both mean a text of ours.
+    assert slack_text.from_slack(slack_text.to_slack(said)) == said.replace(
+        ":link:OCFT:", slack_text.MARKER
+    )
+    assert slack_text.looks_like_ocft(slack_text.from_slack(":link:OCFT:" + said))
+    slack_text.fits_one_post(said)
+    if (at := moment(said)) is not None:
+        assert moment(stamp(at)) == at
+    try:
+        message = json.loads(said)
+    except (ValueError, RecursionError):
+        return
+    for room in (SLACK_ROOM, SLACK_THREAD):
+        for is_event in (True, False):
+            heard = room.read(message, is_event=is_event)
+            assert isinstance(heard, str) or heard.author not in ("", room.user_id)
+            if isinstance(heard, Heard):
+                assert len(heard.files) <= len(message.get("files") or [])
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         text,
         frames,
+        bundles,
         handshake,
         cbor,
         control,
@@ -208,5 +296,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         cjk15,
         base64url,
         peer_uri,
+        telegram,
+        discord,
+        slack,
     )
 }
