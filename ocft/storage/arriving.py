@@ -129,11 +129,11 @@ class ArrivingSet:
         end = offset + len(data)
         if offset < 0 or end > self._size:
             raise StorageError(f"Bytes {offset} to {end} are not in a byte space of {self._size}.")
-        if self._written.overlaps(offset, end):
-            with self._lock:
+        with self._lock:
+            if self._written.overlaps(offset, end):
                 missing = list(self._written.missing(offset, end))
-        else:  # nearly always; no copy
-            missing = [(offset, end)] if data else []
+            else:  # nearly always; no copy
+                missing = [(offset, end)] if data else []
         for first, last in missing:
             whole = last - first == len(data)
             self._put(first, data if whole else data[first - offset : last - offset])

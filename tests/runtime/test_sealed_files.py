@@ -2,17 +2,26 @@
 
 import asyncio
 import random
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
+from unittest import mock
 
 import pytest
 
 from ocft import ChannelLimits, TransferState
 from ocft.channels import FileLimits, IncomingFile
-from ocft.errors import ChannelError, DeliveryUnknownError, FileRefusedError, JournalError
-from ocft.storage import ChannelMarks, SentFiles
+from ocft.errors import (
+    ChannelError,
+    DeliveryUnknownError,
+    FileRefusedError,
+    JournalError,
+    StorageError,
+)
+from ocft.storage import ArrivingSet, ChannelMarks, SentFiles
 from ocft.testing import run
 from ocft.wire import FrameType, decode
 from tests.runtime.pair import write_source
@@ -37,8 +46,62 @@ def test_what_is_large_goes_in_files_and_few_texts(tmp_path: Path) -> None:
             room = alice.room
             assert len(room.uploads) == 9
             assert room.count(FrameType.DATA) <= 1  # the few bytes that the last file left
-            assert room.count(FrameType.ACK) <= 6
+            assert room.count(FrameType.ACK) <= 4
             assert all(len(content) <= MIB for _, _, content in room.uploads)
+
+    run(main())
+
+
+def test_what_six_files_carry_needs_no_ack(tmp_path: Path) -> None:  # R-BUN-3
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, limits=NARROW, files=FILES) as (alice, _):
+            await send(alice, tmp_path, NOISE[: 5 * MIB + 100_000])
+            assert len(alice.room.uploads) == 6
+            assert alice.room.count(FrameType.DATA) == alice.room.count(FrameType.ACK) == 0
+
+    run(main())
+
+
+def test_the_disk_is_written_to_where_nobody_waits_for_it(tmp_path: Path) -> None:
+    """A disk that is busy, here one that takes 30 ms for each frame, holds nobody up."""
+    here = threading.current_thread()
+    write = ArrivingSet.write
+    waiting: list[int] = []
+
+    def slowly(arriving: ArrivingSet, offset: int, data: bytes) -> None:
+        if len(data) > MIB // 2:  # the rest of a file is as short as a text
+            assert threading.current_thread() is not here
+            time.sleep(0.03)
+        write(arriving, offset, data)
+
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, limits=NARROW, files=FILES) as (alice, bob):
+            with mock.patch.object(ArrivingSet, "write", slowly):
+                sending = asyncio.create_task(send(alice, tmp_path, NOISE))
+                while not sending.done():
+                    pumps = [pump_of(bob, one.id) for one in bob.manager.list_transfers()]
+                    waiting.extend(sum(len(d) for _, d in one._unwritten) for one in pumps if one)
+                    await asyncio.sleep(0.005)
+                await sending
+            assert bob.tree() == {"report.bin": NOISE}
+
+    with mock.patch("ocft.runtime.wire2.receiving._MOST_UNWRITTEN", 2 * MIB):
+        asyncio.run(main())
+    assert 0 < max(waiting) <= 3 * MIB
+
+
+def test_a_disk_that_refuses_a_file_ends_the_transfer_so_that_it_can_go_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, limits=NARROW, files=FILES) as (alice, bob):
+            source = write_source(tmp_path, NOISE)
+            with mock.patch.object(ArrivingSet, "write", side_effect=StorageError("no more")):
+                transfer_id = await alice.manager.send_file("bob", source)
+                info = await bob.end_of(transfer_id)
+                assert (info.error_code, info.is_resumable) == ("STORAGE", True)
+                await alice.end_of(transfer_id)
+            await alice.manager.resume_transfer(transfer_id)
+            await alice.manager.wait(transfer_id)
+            assert bob.tree() == {"report.bin": NOISE}
 
     run(main())
 

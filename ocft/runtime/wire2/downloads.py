@@ -81,9 +81,10 @@ class Downloads:
     async def _hand_on(self, pump: FramePump[Any, Any], note: BundleNote, sink: BinaryIO) -> None:
         ours = FrameType.DATA, note.tag
         sink.seek(0)
-        for data in bundled_frames(sink):
+        frames = bundled_frames(sink)
+        while (data := await asyncio.to_thread(next, frames, None)) is not None:
             frame = parse_frame(data)
             if not isinstance(frame, SealedFrame) or (frame.type, frame.tag) != ours:
                 raise MalformedMessageError("frames of something else")
             pump.take_frame(frame, is_bundled=True)
-            await asyncio.sleep(0)  # others have their turn
+            await pump.has_room()

@@ -160,6 +160,9 @@ class FramePump(Pump[FrameMachineT, OutputT]):
             self._ignore("unexpected", str(error))
         self.settle()
 
+    async def has_room(self) -> None:
+        """Wait until more frames are welcome."""
+
     def settle(self) -> None:
         """Do what must be durable before anything leaves or is told; keep the rest."""
         super().settle()

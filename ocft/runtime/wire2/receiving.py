@@ -56,6 +56,10 @@ from ocft.wire import (
 )
 
 _log = logging.getLogger(__name__)
+_WRITTEN_APART: Final = 128 * 1024
+"""Bytes. To write a frame of a native file can take as long as a disk that is busy wants, and the
+bot's own handlers are not to wait for it; what came in a text is written at once."""
+_MOST_UNWRITTEN: Final = 8 * 1024 * 1024  # bytes in memory
 _NAMES_SHOWN: Final = 100  # of the files that an event lists
 
 
@@ -101,6 +105,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self._accept: tuple[TransferAccept, LiveSession] | None = None  # of the current epoch
         self._jobs: set[asyncio.Task[None]] = set()
         self._is_syncing = False
+        self._unwritten: list[tuple[int, bytes]] = []
+        self._has_synced = asyncio.Event()
         self._is_silent = False  # until it is known which files need not be sent
         self._is_closing = False
 
@@ -243,27 +249,40 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         arriving = self._arriving
         if arriving is None:
             return True
-        try:
-            arriving.write(output.offset, output.data)
-        except StorageError as error:
-            if not self.machine.state.is_final:
-                self.machine.fail(error, self._around.clock(), is_resumable=True)
-            return True
+        if len(output.data) >= _WRITTEN_APART:
+            self._unwritten.append((output.offset, output.data))
+        else:
+            try:
+                arriving.write(output.offset, output.data)
+            except StorageError as error:
+                if not self.machine.state.is_final:
+                    self.machine.fail(error, self._around.clock(), is_resumable=True)
+                return True
         if not self._is_syncing:
             self._is_syncing = True
             self._start(self._sync())
         return True
 
+    async def has_room(self) -> None:
+        """Wait while much of what came is not on the disk yet."""
+        while self._is_syncing and sum(len(data) for _, data in self._unwritten) >= _MOST_UNWRITTEN:
+            self._has_synced.clear()
+            await self._has_synced.wait()
+
     async def _sync(self) -> None:
         """Bring to the disk what was written, as long as something is; then acknowledge it."""
         try:
-            while self._taking is not None and self._taking.arriving.has_unsynced:
+            while self._taking is not None and (
+                self._unwritten or self._taking.arriving.has_unsynced
+            ):
                 before = self.machine.bytes_done
+                unwritten, self._unwritten = self._unwritten, []
                 try:
-                    ranges = await self._taking.sync()
+                    ranges = await self._taking.sync(unwritten)
                 except StorageError as error:
                     self.fail(error, is_resumable=True)
                     return
+                self._has_synced.set()
                 self.machine.stored(ranges, self._around.clock())
                 self.settle()
                 # Nobody knows yet what it is before the manifest came.
@@ -271,6 +290,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                     self._tell_progress(self.machine.bytes_done)
         finally:
             self._is_syncing = False
+            self._has_synced.set()
 
     # Carrying out
 

@@ -4,7 +4,7 @@ All of it is work on the disk, in worker threads. What follows from it is the pu
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ocft.errors import MalformedMessageError, StorageError
@@ -48,16 +48,24 @@ class Taking:
         self._disk = asyncio.Lock()  # one sync at a time: a file that cannot be synced is done
         self._in_line: asyncio.Task[object] | None = None  # who waits until others have looked
 
-    async def sync(self) -> list[Range]:
+    async def sync(self, unwritten: Sequence[tuple[int, bytes]] = ()) -> list[Range]:
         """Bring to the disk, and record, what was written by now; return its ranges.
+
+        Args:
+            unwritten: Offsets and bytes that are to be written before.
 
         Raises:
             StorageError: The disk or the journal refused.
         """
         async with self._disk:
-            ranges = self.arriving.take_unsynced()
-            await asyncio.to_thread(self.arriving.sync, ranges, self._wall_clock())
-            return ranges
+            return await asyncio.to_thread(self._sync, unwritten, self._wall_clock())
+
+    def _sync(self, unwritten: Sequence[tuple[int, bytes]], at: float) -> list[Range]:
+        for offset, data in unwritten:
+            self.arriving.write(offset, data)
+        ranges = self.arriving.take_unsynced()
+        self.arriving.sync(ranges, at)
+        return ranges
 
     async def read(self, record: TransferRecord) -> tuple[bytes, Manifest]:
         """Return the manifest that has come, checked.
