@@ -34,7 +34,16 @@
     │  ├─ FingerprintChangedError          the peer shows other keys than those that we know
     │  ├─ PairingFailedError               the two nodes did not have the same code
     │  │  └─ PairingTimeoutError   (5)     nobody took part in time
-    │  └─ UnsealError                      something sealed, signed or proved is not right
+    │  ├─ UnsealError                      something sealed, signed or proved is not right
+    │  ├─ NotAuthorisedError               a sender key, or a token, is not the right one
+    │  └─ WrongPasswordError               the password of a session is another one
+    ├─ ShareError
+    │  ├─ NoSessionError                   unknown, expired or used up: nobody can tell which
+    │  ├─ SessionConflictError             the session is in use, or not as it should be
+    │  ├─ ServerUnreachableError   (R)     the server does not answer, or no more
+    │  ├─ ServerRefusedError       (7)     the server has no room, or does not take this
+    │  ├─ MalformedAnswerError             what answers does not speak this protocol
+    │  └─ ExtraNotInstalledError   (1)     what sharing needs is not installed
     ├─ StorageError                (2)
     │  ├─ NotEnoughSpaceError      (R)     the disk has no room for the file
     │  ├─ UnsafeNameError                  a name that was offered cannot be saved as it is
@@ -293,6 +302,63 @@ class UnsealError(TrustError):
     """A sealed message could not be opened; it was ignored."""
 
     code: ClassVar[str] = "UNSEAL"
+
+
+class NotAuthorisedError(TrustError):
+    """The sender key is not the one of this session, or the permission to download has ended."""
+
+    code: ClassVar[str] = "NOT_AUTHORISED"
+
+
+class WrongPasswordError(TrustError):
+    """The password is not the one of this session. Ask whoever sent you the link."""
+
+    code: ClassVar[str] = "WRONG_PASSWORD"
+
+
+class ShareError(OcftError):
+    """Sharing by a link did not work."""
+
+    code: ClassVar[str] = "SHARE"
+
+
+class NoSessionError(ShareError):
+    """No session has this code: it was never there, has expired, or is used up. Ask for another."""
+
+    code: ClassVar[str] = "NO_SESSION"
+
+
+class SessionConflictError(ShareError):
+    """The session is in a state in which this is not possible; the message says which."""
+
+    code: ClassVar[str] = "SESSION_CONFLICT"
+
+
+class ServerUnreachableError(ShareError):
+    """The server cannot be reached, or went away. What came is kept: run the command again."""
+
+    code: ClassVar[str] = "SERVER_UNREACHABLE"
+    retryable: ClassVar[bool] = True
+
+
+class ServerRefusedError(ShareError):
+    """The server does not take this: it has no room, or it is more than it allows."""
+
+    code: ClassVar[str] = "SERVER_REFUSED"
+    exit_status: ClassVar[int] = 7
+
+
+class MalformedAnswerError(ShareError):
+    """What answers at this address does not speak OCFT's protocol. Check the address."""
+
+    code: ClassVar[str] = "MALFORMED_ANSWER"
+
+
+class ExtraNotInstalledError(ShareError):
+    """Something that is needed for this is not installed; the message says how to install it."""
+
+    code: ClassVar[str] = "EXTRA_NOT_INSTALLED"
+    exit_status: ClassVar[int] = 1
 
 
 class StorageError(OcftError):

@@ -17,8 +17,11 @@ from ocft.cli import (
     pair,
     peers,
     post,
+    receive,
     secret,
     send,
+    serve,
+    share,
     transfers,
 )
 from ocft.cli.invocation import Invocation
@@ -81,6 +84,9 @@ _TOPICS: Final = (
     listen,
     transfers,
     post,
+    share,
+    receive,
+    serve,
     doctor,
     demo,
 )

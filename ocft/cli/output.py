@@ -86,6 +86,11 @@ class Output:
             _write(sys.stderr, printable_lines(f"ocft: {message}"))
         return exit_status
 
+    def drop_stdout(self) -> None:
+        """Let what is still to be written to stdout go nowhere: nobody reads it any more."""
+        if sys.stdout is not None:
+            _forget(sys.stdout)
+
     def take_log(self) -> None:
         """Show the library's warnings as talk, and all that it logs with `--verbose`."""
         log = logging.getLogger("ocft")

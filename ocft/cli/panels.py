@@ -7,6 +7,7 @@ PANELS: Final = {
         *("send", "listen", "transfers", "files", "accept", "reject", "resume", "cancel"),
         "post",
     ),
+    "Links": ("share", "receive", "serve"),
     "Trust": (
         *("pair", "peers", "requests", "approve", "deny"),
         *("export", "import", "show-secret", "rotate-secret", "verify"),

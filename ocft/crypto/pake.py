@@ -65,23 +65,24 @@ def parse_pairing_code(text: str) -> PairingCode:
     return PairingCode(number, "-".join([str(number), *parts[1:]]))
 
 
-class Spake:
-    """One run of SPAKE2. Never used for two: that would give a second guess.
+class SpakeRun:
+    """One run of SPAKE2 over any secret. Never used for two: that would give a second guess.
 
     Args:
-        code: The code that both sides should have.
-        is_prover: Whether this is P, who showed the code.
+        secret: What both sides should have.
+        names: What A and B are called, in this order; bound.
+        is_a: Whether this is side A.
     """
 
     message: bytes
     """Ours to send; 33 bytes."""
 
-    def __init__(self, code: PairingCode, *, is_prover: bool) -> None:
-        # Imported here: it computes points at import, and few commands pair.
+    def __init__(self, secret: bytes, names: tuple[bytes, bytes], *, is_a: bool) -> None:
+        # Imported here: it computes points at import, and few commands need it.
         from spake2 import SPAKE2_A, SPAKE2_B
 
-        side = SPAKE2_A if is_prover else SPAKE2_B
-        self._run = side(code.text.encode("ascii"), idA=b"OCFT 2 pair P", idB=b"OCFT 2 pair Q")
+        side = SPAKE2_A if is_a else SPAKE2_B
+        self._run = side(secret, idA=names[0], idB=names[1])
         self.message = self._run.start()
 
     def finish(self, theirs: bytes) -> bytes:
@@ -102,12 +103,25 @@ class Spake:
         y = int.from_bytes(theirs[1:], "little") % 2**255
         # Points have one form. The library takes others too, and with them the neutral point.
         if len(theirs) != _ELEMENT or not 1 < y < _FIELD:
-            raise UnsealError("A pairing message is malformed.")
+            raise UnsealError("A message that proves a code is malformed.")
         try:
             shared: bytes = self._run.finish(theirs)
         except (SPAKEError, NotOnCurve, ValueError) as error:
-            raise UnsealError("A pairing message is not valid.") from error
+            raise UnsealError("A message that proves a code is not valid.") from error
         return shared
+
+
+class Spake(SpakeRun):
+    """One run of SPAKE2 over a pairing code.
+
+    Args:
+        code: The code that both sides should have.
+        is_prover: Whether this is P, who showed the code.
+    """
+
+    def __init__(self, code: PairingCode, *, is_prover: bool) -> None:
+        names = (b"OCFT 2 pair P", b"OCFT 2 pair Q")
+        super().__init__(code.text.encode("ascii"), names, is_a=is_prover)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from ocft.storage.identity_file import (
 )
 from ocft.storage.incoming import IncomingFile, hand_over, part_path, remove_orphans
 from ocft.storage.journal import Journal, Request, RequestKind, StoredPiece
+from ocft.storage.landing import Landing, LandingFile
 from ocft.storage.locks import ChannelLock
 from ocft.storage.marks import ChannelMarks
 from ocft.storage.names import check_manifest_names, conflict_names, safe_name
@@ -37,6 +38,8 @@ __all__ = [
     "IncomingFile",
     "Journal",
     "KnownNode",
+    "Landing",
+    "LandingFile",
     "NodeStore",
     "PairingRequest",
     "PairingRequests",

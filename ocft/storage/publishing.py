@@ -156,7 +156,7 @@ class Publication:
             target = self._paths[top]
             try:
                 if stat.S_ISDIR(status.st_mode):
-                    self._move_folder(staged, target)
+                    move_folder(staged, target, goes_on=self._goes_on)
                 elif not is_same_file(status, target):  # else a crash came after the link
                     link_without_replacing(staged, target)
             except FileExistsError:
@@ -164,30 +164,36 @@ class Publication:
             else:
                 return
 
-    def _move_folder(self, staged: Path, target: Path) -> None:
-        """Rename a folder, or raise FileExistsError.
-
-        A folder can take the place of an empty one and of nothing else. So the name is held by an
-        empty one of our own, which a crash may leave.
-        """
-        try:
-            target.mkdir()
-        except FileExistsError:
-            if not (self._goes_on and _is_empty_folder(target)):
-                raise
-        try:
-            staged.rename(target)
-        except OSError as error:
-            with suppress(OSError):
-                target.rmdir()
-            if error.errno in _IN_THE_WAY:
-                raise FileExistsError(errno.EEXIST, "taken", str(target)) from error
-            raise
-
 
 def staging_folder(part: Path) -> Path:
     """Return the folder that belongs to a part file."""
     return part.with_suffix(".files")
+
+
+def move_folder(staged: Path, target: Path, *, goes_on: bool) -> None:
+    """Rename a folder, or raise FileExistsError.
+
+    A folder can take the place of an empty one and of nothing else. So the name is held by an
+    empty one of our own, which a crash may leave.
+
+    Args:
+        staged: The folder.
+        target: Its new path.
+        goes_on: Whether a crash may have left an empty folder of ours there.
+    """
+    try:
+        target.mkdir()
+    except FileExistsError:
+        if not (goes_on and _is_empty_folder(target)):
+            raise
+    try:
+        staged.rename(target)
+    except OSError as error:
+        with suppress(OSError):
+            target.rmdir()
+        if error.errno in _IN_THE_WAY:
+            raise FileExistsError(errno.EEXIST, "taken", str(target)) from error
+        raise
 
 
 def _is_empty_folder(path: Path) -> bool:

@@ -10,6 +10,7 @@ import hmac
 import os
 import stat
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -207,11 +208,7 @@ class Staging:
 
     def _keep(self, remaining: int) -> None:
         """Bring what was taken to the disk, record it, and cut it off the part file."""
-        if len(self._unsynced) <= _FEW_FILES or not _sync_file_system(self._folder):
-            for path in self._unsynced:
-                _sync_file(path)
-            for folder in self._unsynced_folders:
-                sync_directory(folder)
+        sync_all(self._folder, self._unsynced, self._unsynced_folders)
         self._unsynced.clear()
         self._unsynced_folders.clear()
         self._unsynced_bytes = 0
@@ -240,6 +237,24 @@ def _set_attributes(descriptor: int, file: ManifestFile) -> None:
     with suppress(OSError, OverflowError):
         if file.modified is not None:
             os.utime(descriptor, (file.modified, file.modified))
+
+
+def sync_all(folder: Path, files: Sequence[Path], folders: Iterable[Path]) -> None:
+    """Bring files and folders to the disk, all at once where they are many and the system can.
+
+    Args:
+        folder: Below which they are.
+        files: Those that were written.
+        folders: Those in which there are new names.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    if len(files) <= _FEW_FILES or not _sync_file_system(folder):
+        for path in files:
+            _sync_file(path)
+        for path in folders:
+            sync_directory(path)
 
 
 def _sync_file(path: Path) -> None:

@@ -38,7 +38,8 @@ def test_the_state_pictures_are_drawn_from_the_tables() -> None:
 
 
 def test_requirements_that_are_cited_exist() -> None:
-    known = set(re.findall(r"\*\*(R-[A-Z]+-\d+)\*\*", read("docs/protocol.md")))
+    pages = read("docs/protocol.md") + read("docs/share-protocol.md")
+    known = set(re.findall(r"\*\*(R-[A-Z]+-\d+)\*\*", pages))
     sources = [*ROOT.glob("ocft/**/*.py"), *ROOT.glob("tests/**/*.py")]
     cited = {
         one

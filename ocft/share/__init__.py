@@ -1,0 +1,87 @@
+"""Sharing without a chat: a server of sealed files, those who send to it, and those who receive.
+
+The specification is docs/share-protocol.md. What serves and what asks over HTTP is imported when
+it is used, since it comes with the extra `ocft[share]`.
+"""
+
+from ocft.share.addresses import own_addresses
+from ocft.share.client import SessionView, ShareClient
+from ocft.share.happenings import (
+    DownloadEnded,
+    DownloadProgress,
+    DownloadStarted,
+    Observer,
+    PasswordLocked,
+    ReceiverConnected,
+    SessionEnded,
+    SessionReady,
+    ShareEvent,
+)
+from ocft.share.limits import Limits
+from ocft.share.links import ShareLink, is_near, parse_link, parse_server
+from ocft.share.manifest import (
+    SharedFile,
+    ShareManifest,
+    pack_share_manifest,
+    parse_share_manifest,
+)
+from ocft.share.passwords import PasswordSecret
+from ocft.share.receiving import (
+    Received,
+    ReceiveEvent,
+    ReceiveProgress,
+    SenderFound,
+    SessionJoined,
+    look,
+    receive,
+)
+from ocft.share.sending import SharedFiles, Upload
+from ocft.share.service import Sessions
+from ocft.share.serving import ShareServer, make_app, open_server
+from ocft.share.sessions import Session
+from ocft.share.sinks import FolderSink, Sink, StreamSink
+from ocft.share.stores import DiskStore, MemoryStore
+
+__all__ = [
+    "DiskStore",
+    "DownloadEnded",
+    "DownloadProgress",
+    "DownloadStarted",
+    "FolderSink",
+    "Limits",
+    "MemoryStore",
+    "Observer",
+    "PasswordLocked",
+    "PasswordSecret",
+    "ReceiveEvent",
+    "ReceiveProgress",
+    "Received",
+    "ReceiverConnected",
+    "SenderFound",
+    "Session",
+    "SessionEnded",
+    "SessionJoined",
+    "SessionReady",
+    "SessionView",
+    "Sessions",
+    "ShareClient",
+    "ShareEvent",
+    "ShareLink",
+    "ShareManifest",
+    "ShareServer",
+    "SharedFile",
+    "SharedFiles",
+    "Sink",
+    "StreamSink",
+    "Upload",
+    "is_near",
+    "look",
+    "make_app",
+    "open_server",
+    "own_addresses",
+    "pack_share_manifest",
+    "parse_link",
+    "parse_server",
+    "parse_share_manifest",
+    "receive",
+]

@@ -1,0 +1,165 @@
+"""Puts files into a session that a server keeps: sealed here, and sent on after a broken line."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ocft.crypto import (
+    RECORD,
+    SEALED_RECORD,
+    RecordSealer,
+    ShareKeys,
+    make_salt,
+    record_count,
+    seal_manifest,
+    sealed_size,
+)
+from ocft.errors import (
+    MalformedAnswerError,
+    RateLimitedError,
+    ServerUnreachableError,
+    SessionConflictError,
+)
+from ocft.share.client import ShareClient
+from ocft.share.manifest import ShareManifest, pack_share_manifest
+from ocft.share.patience import Patience, patiently
+from ocft.share.working import in_thread
+from ocft.storage import SourceSet, SourceSnapshot
+from ocft.wire import Manifest, pack_manifest
+
+_RECORDS: Final = 64  # in one request: what is in between may have a limit for bodies
+_MAX_CONFLICTS: Final = 5  # in a row without a byte: then somebody else puts files there too
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFiles:
+    """Files that were read, and described for those who get them."""
+
+    manifest: Manifest
+    """As `SourceSet.describe` gives it."""
+    sources: Sequence[tuple[Path, SourceSnapshot]]
+    """Their paths, and what each was like then."""
+    description: ShareManifest
+    """What receivers see."""
+
+
+class Upload:
+    """Puts files into one session. Its salt is for these files as they are now, and no others.
+
+    Args:
+        client: Speaks to the server about the session.
+        keys: The session's.
+        files: What is put there.
+        p: What the key needs beside the code; nothing without a password.
+        tell: Told how many bytes of the content are there, and of how many.
+    """
+
+    def __init__(
+        self,
+        client: ShareClient,
+        keys: ShareKeys,
+        files: SharedFiles,
+        *,
+        p: bytes = b"",
+        tell: Callable[[int, int], None] = lambda _done, _size: None,
+    ) -> None:
+        self._client = client
+        self._id = keys.id
+        self._key = keys.key(p)
+        self._files = files
+        self._tell = tell
+        self._size = files.manifest.content_size
+        self._sealed_size = sealed_size(self._size)
+        self._salt = make_salt()
+
+    async def run(self, sender_key: str) -> None:
+        """Put everything there, and say that it is complete.
+
+        Args:
+            sender_key: The session's.
+
+        Raises:
+            NotAuthorisedError: The key is not the session's.
+            SourceChangedError: A file is not what it was when it was described.
+            OcftError: What the server or the network says.
+        """
+        # Asked first: a wrong key is told before anything is read, let alone sent.
+        await patiently(lambda: self._client.stored(sender_key), None)
+        sealed = seal_manifest(self._key, self._id, pack_share_manifest(self._files.description))
+        await self._put_content(sender_key)
+        await patiently(lambda: self._client.put_manifest(sender_key, sealed), None)
+        await patiently(lambda: self._client.complete(sender_key), None)
+
+    async def _put_content(self, sender_key: str) -> None:
+        """Send the content, over as many connections as it takes."""
+        patience, conflicts = Patience(), 0
+        offset = 0  # a new salt there drops what somebody else may have begun to put
+        packed = pack_manifest(self._files.manifest)
+        with SourceSet.open(packed, self._files.sources) as source:
+            while offset < self._sealed_size:
+                before = offset
+                try:
+                    offset = await self._put(sender_key, source, offset)
+                except (ServerUnreachableError, RateLimitedError) as error:
+                    await patience.pause(error)
+                    offset = await self._stored(sender_key)
+                except SessionConflictError:
+                    conflicts += 1
+                    if conflicts > _MAX_CONFLICTS:
+                        raise
+                    offset = await self._stored(sender_key)
+                if offset > before:
+                    patience, conflicts = Patience(), 0
+
+    async def _stored(self, sender_key: str) -> int:
+        """Return how much of our stream the server has; of another one, it is nothing."""
+        stored = await patiently(lambda: self._client.stored(sender_key), None)
+        offset = stored.offset if stored.salt == self._salt else 0
+        return self._checked(offset)
+
+    def _checked(self, offset: int) -> int:
+        if offset > self._sealed_size:
+            raise MalformedAnswerError("The server says that it has more than there is.")
+        return offset
+
+    async def _put(self, sender_key: str, source: SourceSet, offset: int) -> int:
+        """Send what is missing over one connection; return what the server has then."""
+        end = min(self._sealed_size, (offset // SEALED_RECORD + _RECORDS) * SEALED_RECORD)
+        stored = await self._client.put_content(
+            sender_key,
+            self._pieces(source, offset, end),
+            offset=offset,
+            length=end - offset,
+            size=self._sealed_size,
+            salt=self._salt,
+        )
+        return self._checked(stored)
+
+    async def _pieces(self, source: SourceSet, offset: int, end: int) -> AsyncIterator[bytes]:
+        """Yield some of the sealed content; the next record is sealed while one leaves."""
+        sealer = RecordSealer(self._key, self._id, self._salt, record_count(self._size))
+        count = -(-end // SEALED_RECORD)
+        number, skipped = divmod(offset, SEALED_RECORD)
+        sealing = asyncio.ensure_future(in_thread(self._seal, source, sealer, number))
+        try:
+            while True:
+                piece = await sealing
+                number += 1
+                if number < count:
+                    sealing = asyncio.ensure_future(in_thread(self._seal, source, sealer, number))
+                yield piece[skipped:]
+                skipped = 0
+                self._tell(min(number * RECORD, self._size), self._size)
+                if number >= count:
+                    return
+        finally:
+            if not sealing.done():
+                await asyncio.wait([sealing])  # the file is not closed under its reader
+            if not sealing.cancelled():
+                sealing.exception()
+
+    def _seal(self, source: SourceSet, sealer: RecordSealer, number: int) -> bytes:
+        place = source.size - self._size + number * RECORD
+        return sealer.seal(number, source.read(place, min(RECORD, source.size - place)))

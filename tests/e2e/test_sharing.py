@@ -1,0 +1,529 @@
+"""Files shared by a link, as people and scripts do it: real processes, real connections."""
+
+import hashlib
+import json
+import os
+import random
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.people import PATIENCE, Person, digest, finish, make_file, wait_until
+from tests.share.cutting_proxy import CuttingProxy
+
+pytest.importorskip("starlette", reason="sharing is not installed: pip install 'ocft[share]'")
+pytest.importorskip("uvicorn")
+pytest.importorskip("httpx")
+
+RECORD = 1024 * 1024
+LARGE = 24 * RECORD + 17
+
+
+class Running:
+    """A command that writes lines of JSON."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.lines: list[dict[str, Any]] = []
+
+    def until(self, event: str) -> dict[str, Any]:
+        """Read lines until an event comes, and return it."""
+        assert self.process.stdout is not None
+        timer = threading.Timer(PATIENCE, self.process.kill)
+        timer.start()
+        try:
+            while line := self.process.stdout.readline():
+                self.lines.append(json.loads(line))
+                if self.lines[-1].get("event") == event:
+                    return self.lines[-1]
+        finally:
+            timer.cancel()
+        raise AssertionError((event, self.lines, self.process.communicate()))
+
+    def end(self) -> int:
+        """Wait for the end, and return the exit status."""
+        status, out, _ = finish(self.process)
+        self.lines += [json.loads(line) for line in out.splitlines()]
+        return int(status)
+
+    @property
+    def events(self) -> list[str]:
+        return [line["event"] for line in self.lines if "event" in line]
+
+
+@pytest.fixture
+def anna(people: Callable[[str], Person]) -> Person:
+    """Somebody who shares; no node was made."""
+    return people("anna")
+
+
+@pytest.fixture
+def ben(people: Callable[[str], Person]) -> Person:
+    """Somebody who receives; no node was made."""
+    return people("ben")
+
+
+@pytest.fixture
+def proxy() -> Iterator[CuttingProxy]:
+    """Between the two; its target is set when the server runs."""
+    with CuttingProxy(1) as proxy:
+        yield proxy
+
+
+def share(person: Person, *words: object, proxy: CuttingProxy | None = None) -> Running:
+    """Start to share on loopback; return when the link is there."""
+    more = ("--public-url", f"http://127.0.0.1:{proxy.port}") if proxy else ()
+    running = Running(
+        person.start("--json", "share", "--host", "127.0.0.1", *more, *map(str, words))
+    )
+    running.until("session_created")
+    return running
+
+
+def link_of(running: Running) -> str:
+    (created,) = (line for line in running.lines if line.get("event") == "session_created")
+    return str(created["share_url"])
+
+
+def code_of(running: Running) -> str:
+    (created,) = (line for line in running.lines if line.get("event") == "session_created")
+    return str(created["session_code"])
+
+
+def found(folder: Path) -> dict[str, str]:
+    """Return the digests of all files that have names."""
+    return {
+        path.relative_to(folder).as_posix(): digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".ocft" not in path.relative_to(folder).parts
+    }
+
+
+# What works
+
+
+def test_files_and_folders_arrive_under_their_names(
+    anna: Person, ben: Person, tmp_path: Path
+) -> None:
+    outbox, inbox = tmp_path / "outbox", tmp_path / "inbox"
+    (outbox / "folder" / "deep").mkdir(parents=True)
+    names = ['a"b', "é", "空.txt", "with space", "folder/.hidden", "folder/deep/x", "$(id)"]
+    for number, name in enumerate(names):
+        make_file(outbox / name, number * 1000)
+    make_file(outbox / "line\nbreak", 10)
+    make_file(outbox / "-rf", 10)
+    sharer = share(anna, "--once", "--", *sorted(outbox.iterdir()))
+    ben("receive", link_of(sharer), "-o", str(inbox))
+    assert sharer.end() == 0
+    assert sorted(found(inbox).values()) == sorted(found(outbox).values())
+    kept = {name for name in names if '"' not in name}
+    assert kept <= set(found(inbox))
+    assert all(name.isprintable() and not name.startswith("-") for name in found(inbox))
+    assert not (inbox / ".ocft").exists()
+
+
+@pytest.mark.parametrize("size", [0, 1, RECORD - 1, RECORD, RECORD + 1, 3 * RECORD])
+def test_every_size_arrives_also_on_stdout(
+    anna: Person, ben: Person, tmp_path: Path, size: int
+) -> None:
+    file = make_file(tmp_path / "file", size)
+    sharer = share(anna, file, "--max-downloads", "2")
+    out = ben.bytes_of("receive", link_of(sharer), "-o", "-")
+    assert hashlib.sha256(out).hexdigest() == digest(file)
+    paths = ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+    assert paths == f"{tmp_path}/inbox/file\n"
+    assert digest(tmp_path / "inbox" / "file") == digest(file)
+    assert sharer.end() == 0
+
+
+def test_both_sides_tell_in_the_agreed_order(anna: Person, ben: Person, tmp_path: Path) -> None:
+    file = make_file(tmp_path / "file", LARGE)
+    sharer = share(anna, file, "--once")
+    receiver = Running(ben.start("--json", "receive", link_of(sharer), "-o", str(tmp_path / "in")))
+    assert receiver.end() == 0
+    assert sharer.end() == 0
+    sent, received = " ".join(sharer.events), " ".join(receiver.events)
+    assert re.fullmatch(
+        "file_ready session_created mode waiting_for_receiver receiver_connected"
+        "( waiting_for_acceptance)? transfer_accepted( progress)* transfer_complete",
+        sent,
+    ), sent
+    assert re.fullmatch(
+        "session_joined sender_found receiving_file( progress)* transfer_complete", received
+    ), received
+    ready = sharer.lines[0]
+    assert (ready["name"], ready["size"]) == ("file", LARGE)
+    assert re.fullmatch("[0-9A-HJKMNP-TV-Z]{12}", code_of(sharer))
+    assert link_of(sharer).endswith(f"/s/#{code_of(sharer)}")
+    for line in (*sharer.lines, *receiver.lines):
+        if line.get("event") == "progress":
+            assert 0 <= line["percent"] <= 100
+            assert {"speed", "eta", "bytes_transferred"} <= set(line)
+
+
+def test_a_code_is_read_in_any_case_with_dashes_and_from_stdin(
+    anna: Person, ben: Person, tmp_path: Path
+) -> None:
+    sharer = share(anna, make_file(tmp_path / "file"), "--max-downloads", "2")
+    code, base = code_of(sharer).lower(), link_of(sharer).partition("/s/")[0]
+    typed = f"{code[:4]}-{code[4:8]} {code[8:]}"
+    ben("receive", typed, "--server", base, "-o", str(tmp_path / "one"))
+    ben("receive", "-", "-o", str(tmp_path / "two"), stdin=link_of(sharer) + "\n")
+    assert sharer.end() == 0
+    assert found(tmp_path / "one") == found(tmp_path / "two") != {}
+
+
+def test_nothing_is_replaced_unless_it_is_said(anna: Person, ben: Person, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "file.txt").write_text("mine")
+    file = make_file(tmp_path / "file.txt")
+    sharer = share(anna, file, "--max-downloads", "2")
+    assert ben("receive", link_of(sharer), "-o", str(inbox)).endswith("/file (1).txt\n")
+    assert (inbox / "file.txt").read_text() == "mine"
+    ben("receive", link_of(sharer), "-o", str(inbox), "--overwrite")
+    assert digest(inbox / "file.txt") == digest(file)
+    assert sharer.end() == 0
+
+
+def test_only_the_addresses_that_are_announced_are_bound(
+    anna: Person, tmp_path: Path
+) -> None:
+    sharer = share(anna, make_file(tmp_path / "file"))
+    port = int(re.findall(r":(\d+)/", link_of(sharer))[0])
+    listening = {
+        line.split()[1]
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
+    }
+    assert listening == {f"0100007F:{port:04X}"}
+
+
+# Passwords
+
+
+@pytest.mark.parametrize("way", ["file", "stdin", "environment"])
+def test_a_password_opens_and_another_one_does_not(
+    anna: Person, ben: Person, tmp_path: Path, way: str
+) -> None:
+    (tmp_path / "right").write_text("påss wörd\n")
+    file = make_file(tmp_path / "file")
+    sharer = share(anna, file, "--once", "--password-file", tmp_path / "right")
+    words = ("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+
+    def receive(password: str, status: int) -> None:
+        if way == "file":
+            (tmp_path / "typed").write_text(password)
+            ben(*words, "--password-file", str(tmp_path / "typed"), status=status)
+        elif way == "stdin":
+            ben(*words, "--password-stdin", stdin=password + "\n", status=status)
+        else:
+            environment = {**ben._environment, "OCFT_PASSWORD": password}
+            assert finish(ben.start(*words, env=environment))[0] == status
+
+    ben(*words, status=4)
+    receive("pass word", 4)
+    assert found(tmp_path / "inbox") == {} if (tmp_path / "inbox").exists() else True
+    receive("påss wörd", 0)
+    assert found(tmp_path / "inbox") == {"file": digest(file)}
+    assert sharer.end() == 0
+
+
+def test_a_password_has_no_place_on_the_command_line(anna: Person, tmp_path: Path) -> None:
+    file = str(make_file(tmp_path / "file"))
+    anna("share", file, "--password=secret", status=1)
+    anna("share", file, "--password-file", str(tmp_path / "missing"), status=1)
+
+
+# What does not work, and how it ends
+
+
+def test_a_link_is_good_for_as_many_downloads_as_was_said(
+    anna: Person, ben: Person, tmp_path: Path
+) -> None:
+    sharer = share(anna, make_file(tmp_path / "file"), "--once")
+    ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+    assert sharer.end() == 0
+    ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"), status=3)
+    assert len(found(tmp_path / "inbox")) == 1
+
+
+def test_a_code_that_is_nearly_right_opens_nothing(
+    anna: Person, ben: Person, tmp_path: Path
+) -> None:
+    sharer = share(anna, make_file(tmp_path / "file"))
+    link, code = link_of(sharer), code_of(sharer)
+    other = "0" if code[-1] != "0" else "1"
+    for wrong, status in [(code[:-1] + other, 3), (code[:-1], 1), (code + "0", 1), ("", 1)]:
+        ben("receive", link.replace(code, wrong), "-o", str(tmp_path / "inbox"), status=status)
+    assert not (tmp_path / "inbox").exists() or found(tmp_path / "inbox") == {}
+    assert sharer.process.poll() is None
+
+
+def test_nothing_secret_is_said_when_it_fails(anna: Person, ben: Person, tmp_path: Path) -> None:
+    sharer = share(anna, make_file(tmp_path / "file"))
+    code = code_of(sharer)
+    wrong = code[:-1] + ("0" if code[-1] != "0" else "1")
+    for words in (("--verbose",), ("--json",), ()):
+        process = ben.start(*words, "receive", link_of(sharer).replace(code, wrong))
+        status, out, err = finish(process)
+        assert status == 3
+        assert wrong not in out + err
+
+
+def test_an_expired_link_opens_nothing(anna: Person, ben: Person, tmp_path: Path) -> None:
+    sharer = share(anna, make_file(tmp_path / "file"), "--expires", "1s")
+    assert sharer.end() == 5
+    ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"), status=3)
+
+
+def test_nobody_comes_in_time(anna: Person, ben: Person, tmp_path: Path) -> None:
+    file = make_file(tmp_path / "file")
+    assert share(anna, file, "--timeout", "0.5").end() == 5
+    inbox = Running(
+        ben.start(
+            *("--json", "receive", "-o", str(tmp_path / "inbox")),
+            *("--host", "127.0.0.1", "--timeout", "0.5"),
+        )
+    )
+    assert inbox.end() == 5
+    assert inbox.lines[-1]["error"]["exit_status"] == 5
+    assert inbox.events[-1] == "error"
+
+
+def test_the_timeout_does_not_stop_what_moves(
+    anna: Person, ben: Person, tmp_path: Path, proxy: CuttingProxy
+) -> None:
+    file = make_file(tmp_path / "file", LARGE)
+    sharer = share(anna, file, "--once", "--timeout", "2", proxy=proxy)
+    proxy.target = port_behind(sharer, proxy)
+    proxy._bytes_until_cut = lambda: 5 * RECORD
+    receiver = ben.start("receive", link_of(sharer), "-o", str(tmp_path), "--timeout", "2")
+    wait_until(lambda: proxy.bytes_down > RECORD)
+    proxy.go_down()
+    time.sleep(2.5)  # longer than both wait
+    proxy.come_up()
+    assert finish(receiver)[0] == 0
+    assert sharer.end() == 0
+    assert digest(tmp_path / "file (1)") == digest(file)
+
+
+def test_a_missing_file_is_status_2_and_a_wrong_option_1(anna: Person, tmp_path: Path) -> None:
+    file = str(make_file(tmp_path / "file"))
+    anna("share", str(tmp_path / "missing"), status=2)
+    anna("share", status=1)
+    anna("share", file, "--expires", "soon", status=1)
+    anna("share", file, "--max-downloads", "0", status=1)
+    anna("receive", "http://127.0.0.1:9/s/", status=1)
+    anna("receive", "ftp://127.0.0.1/s/#7KQ2M9XWTB4E", status=1)
+
+
+def test_who_cannot_save_says_so_to_both_sides(anna: Person, ben: Person, tmp_path: Path) -> None:
+    file = make_file(tmp_path / "file")
+    sharer = share(anna, file, "--once")
+    (tmp_path / "taken").write_text("a file, not a folder")
+    ben("receive", link_of(sharer), "-o", str(tmp_path / "taken"), status=2)
+    # Nothing was fetched, so the link is still good.
+    ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+    assert sharer.end() == 0
+
+
+def test_two_files_do_not_fit_on_stdout(anna: Person, ben: Person, tmp_path: Path) -> None:
+    sharer = share(anna, make_file(tmp_path / "a"), make_file(tmp_path / "b"), "--once")
+    assert ben.bytes_of("receive", link_of(sharer), "-o", "-", status=1) == b""
+
+
+def test_what_changes_while_it_is_sent_gets_no_name(
+    anna: Person, ben: Person, tmp_path: Path, proxy: CuttingProxy
+) -> None:
+    file = make_file(tmp_path / "file", LARGE)
+    sharer = share(anna, file, "--once", proxy=proxy)
+    proxy.target = port_behind(sharer, proxy)
+    proxy._bytes_until_cut = lambda: 5 * RECORD
+    receiver = ben.start("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+    wait_until(lambda: proxy.bytes_down > 2 * RECORD)
+    os.truncate(file, 10)
+    status, _, err = finish(receiver)
+    assert (status, sharer.end()) == (2, 2), err
+    assert found(tmp_path / "inbox") == {}
+
+
+# Broken connections, killed processes
+
+
+def port_behind(running: Running, proxy: CuttingProxy) -> int:
+    """Return the port that a command listens on, which its link does not say."""
+    pid = running.process.pid
+    inodes = {
+        match[1]
+        for path in Path(f"/proc/{pid}/fd").iterdir()
+        if (match := re.fullmatch(r"socket:\[(\d+)\]", os.readlink(path)))
+    }
+    (port,) = {
+        int(line.split()[1].partition(":")[2], 16)
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and line.split()[9] in inodes
+    }
+    assert port != proxy.port
+    return port
+
+
+@pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "end"])
+def test_fifty_cut_connections_cost_at_most_a_record_each(
+    anna: Person, ben: Person, tmp_path: Path, *, is_reset: bool
+) -> None:
+    chance = random.Random(5)
+    file = make_file(tmp_path / "file", 2 * LARGE)
+    cuts = [chance.randrange(3 * RECORD) for _ in range(25)]
+    left = iter([None, None, None, *cuts])  # looking, joining, the manifest
+    with CuttingProxy(1, bytes_until_cut=lambda: next(left, None), is_reset=is_reset) as proxy:
+        sharer = share(anna, file, "--once", proxy=proxy)
+        proxy.target = port_behind(sharer, proxy)
+        receiver = ben.start("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+        status, _, err = finish(receiver)
+        assert status == 0, err
+        assert sharer.end() == 0
+        assert next(left, None) is None, "not all cuts were made"
+        assert found(tmp_path / "inbox") == {"file": digest(file)}
+        heads = 1000 * proxy.connections
+        assert proxy.bytes_down <= 2 * LARGE + 1000 + len(cuts) * (RECORD + 16) + heads
+
+
+def test_a_receiver_that_is_killed_again_and_again_goes_on(
+    anna: Person, ben: Person, tmp_path: Path
+) -> None:
+    chance = random.Random(6)
+    file, kills = make_file(tmp_path / "file", 8 * LARGE), 10
+    with CuttingProxy(1) as proxy:
+        sharer = share(anna, file, "--once", proxy=proxy)
+        proxy.target = port_behind(sharer, proxy)
+        words = ("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+        for _ in range(kills):
+            before = proxy.bytes_down
+            receiver = ben.start(*words)
+            goal = before + chance.randrange(1, 12 * RECORD)
+            wait_until(lambda goal=goal: proxy.bytes_down >= goal or receiver.poll() is not None)
+            receiver.kill()
+            receiver.wait()
+            assert found(tmp_path / "inbox") in ({}, {"file": digest(file)})
+        if not found(tmp_path / "inbox"):
+            ben(*words)
+        assert sharer.end() == 0
+        assert found(tmp_path / "inbox") == {"file": digest(file)}
+        assert not (tmp_path / "inbox" / ".ocft").exists()
+        # What the system had buffered for a process that died is lost with it.
+        assert proxy.bytes_down <= 8 * LARGE + (kills + 1) * 12 * RECORD
+
+
+def test_a_sender_that_is_stopped_leaves_nothing_with_a_name(
+    anna: Person, ben: Person, tmp_path: Path, proxy: CuttingProxy
+) -> None:
+    file = make_file(tmp_path / "file", LARGE)
+    sharer = share(anna, file, "--once", proxy=proxy)
+    proxy.target = port_behind(sharer, proxy)
+    proxy._bytes_until_cut = lambda: 5 * RECORD
+    receiver = ben.start("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+    wait_until(lambda: proxy.bytes_down > 2 * RECORD)
+    sharer.process.terminate()
+    assert sharer.end() == 143
+    assert receiver.communicate(timeout=60)[0] == ""
+    assert receiver.returncode == 3
+    assert found(tmp_path / "inbox") == {}
+
+
+# Inboxes and services
+
+
+def test_an_inbox_takes_what_somebody_puts_in(anna: Person, ben: Person, tmp_path: Path) -> None:
+    file = make_file(tmp_path / "file", LARGE)
+    inbox = Running(
+        ben.start("--json", "receive", "-o", str(tmp_path / "inbox"), "--host", "127.0.0.1")
+    )
+    link = str(inbox.until("session_created")["share_url"])
+    base, _, fragment = link.partition("/s/#")
+    code, _, key = fragment.partition(".")
+    (tmp_path / "key").write_text(key)
+    (tmp_path / "wrong").write_text(key[:-1] + ("A" if key[-1] != "A" else "E"))
+    words = ("share", str(file), "--server", base, "--session", code, "--sender-key-file")
+    anna(*words, str(tmp_path / "wrong"), status=4)
+    anna(*words, str(tmp_path / "key"))
+    assert inbox.end() == 0
+    assert found(tmp_path / "inbox") == {"file": digest(file)}
+
+
+class Service:
+    """`ocft serve`, which can be killed and started again at the same port."""
+
+    def __init__(self, person: Person, folder: Path) -> None:
+        self._person, self._folder = person, folder
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        words = ("--data", str(self._folder), "--port", str(self.port))
+        words += ("--made", "1000", "--joined", "1000", "--looked", "1000")
+        self.running = Running(self._person.start("--json", "serve", *words))
+        self.port = int(self.running.until("serving")["port"])
+
+    def kill(self) -> None:
+        self.running.process.kill()
+        self.running.process.wait()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture
+def service(people: Callable[[str], Person], tmp_path: Path) -> Service:
+    return Service(people("service"), tmp_path / "kept")
+
+
+def test_a_service_keeps_files_until_they_are_fetched(
+    anna: Person, ben: Person, tmp_path: Path, service: Service
+) -> None:
+    file = make_file(tmp_path / "secret name.txt", LARGE)
+    sharer = share_at(anna, service.url, file, "--once")
+    assert sharer.end() == 0
+    kept = b"".join(p.read_bytes() for p in (tmp_path / "kept").rglob("*") if p.is_file())
+    assert len(kept) >= LARGE
+    assert file.read_bytes()[:64] not in kept
+    assert b"secret name" not in kept
+    ben("receive", code_of(sharer), "--server", service.url, "-o", str(tmp_path / "inbox"))
+    assert found(tmp_path / "inbox") == {file.name: digest(file)}
+    ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"), status=3)
+
+
+def test_a_service_that_is_killed_again_and_again_loses_nothing(
+    anna: Person, ben: Person, tmp_path: Path, service: Service
+) -> None:
+    chance = random.Random(7)
+    file = make_file(tmp_path / "file", 4 * LARGE)
+    sharer = share_at(anna, service.url, file, "--once")
+    for _ in range(4):
+        time.sleep(chance.random() * 0.2)  # at any moment
+        service.kill()
+        service.start()
+    assert sharer.end() == 0
+    receiver = ben.start("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+    for _ in range(4):
+        time.sleep(chance.random() * 0.5)
+        service.kill()
+        service.start()
+    status, _, err = finish(receiver)
+    assert status == 0, err
+    assert found(tmp_path / "inbox") == {"file": digest(file)}
+
+
+def share_at(person: Person, server: str, *words: object) -> Running:
+    """Start to share through a service."""
+    running = Running(person.start("--json", "share", *map(str, words), "--server", server))
+    running.until("session_created")
+    return running
