@@ -57,7 +57,7 @@ class Dialect:
         began, first = self._began.setdefault(transfer, (now, done))
         if self._bars is not None:
             self._bars.update(TransferId(transfer), printable(label), done, size)
-        if not self._output.is_json or now - self._told.get(transfer, now) < 0:
+        if not self._output.is_json:
             return
         if transfer in self._told and now - self._told[transfer] < _PROGRESS_SECONDS:
             return

@@ -1,20 +1,24 @@
 """`ocft receive` without a link: a page on this machine into which somebody puts files for it."""
 
 import asyncio
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocft.cli.dialect import Dialect
 from ocft.cli.output import Output
-from ocft.cli.receive_words import Teller
 from ocft.cli.share_options import draw_qr
-from ocft.errors import NoSessionError, TransferTimeoutError
+from ocft.errors import NoSessionError, StorageError, TransferTimeoutError
+from ocft.storage import ChannelLock
 
 if TYPE_CHECKING:
-    from ocft.share import Received, Session, ShareEvent, Sink
+    from ocft.share import Received, ReceiveEvent, Session, ShareEvent, Sink
 
 _EXPIRES_IN: Final = 7 * 24 * 3600  # seconds; the process usually ends long before
+_PREFIX: Final = "inbox-"
 _LOOK_AGAIN: Final = 0.2  # seconds
 
 
@@ -55,14 +59,17 @@ class Inbox:
     async def run(
         self,
         sink: "Sink",
-        timeout: float | None,  # noqa: ASYNC109 - of the wait only, as the option
+        tell: "Callable[[ReceiveEvent], None]",
+        *,
+        within: float | None,
         folder: Path,
     ) -> "Received":
         """Wait for a delivery, and receive it.
 
         Args:
             sink: Where it goes.
-            timeout: Seconds to wait for it to begin; None: as long as it takes.
+            tell: Told what happens when it is received.
+            within: Seconds to wait for it to begin; None: as long as it takes.
             folder: Where it is kept meanwhile: on the disk that it goes to.
 
         Raises:
@@ -81,10 +88,11 @@ class Inbox:
 
         code = make_share_code()
         keys = await asyncio.to_thread(share_keys, code)
-        hosts = self._hosts if self._hosts else await asyncio.to_thread(own_addresses)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="inbox-", dir=folder) as place:
-            sessions = Sessions(store=DiskStore(Path(place)), observer=self._hear)
+        hosts = self._hosts
+        if not hosts:
+            hosts = await asyncio.to_thread(own_addresses)
+        with _place(folder) as place:
+            sessions = Sessions(store=DiskStore(place), observer=self._hear)
             async with open_server(
                 sessions, hosts=hosts, port=self._port, public_url=self._public_url
             ) as server:
@@ -106,20 +114,20 @@ class Inbox:
                 draw_qr(links[0], wanted=self._qr)
                 self._dialect.say("Waiting for files: open the link. Ctrl-C ends it.")
                 self._dialect.event("waiting_for_sender")
-                await self._until_ready(session, timeout)
+                await self._until_ready(session, within)
                 # The last of the bases is one of our own, whatever proxy may be before them.
                 own = ShareLink(server.bases[-1], code)
-                return await receive(own, sink, tell=Teller(self._dialect).tell)
+                return await receive(own, sink, tell=tell)
 
-    async def _until_ready(self, session: "Session", timeout: float | None) -> None:  # noqa: ASYNC109 - as above
+    async def _until_ready(self, session: "Session", within: float | None) -> None:
         """Wait until everything is there; the time-out runs only until something is."""
         waited = 0.0
         while not self._is_ready.is_set():
             if self._is_over:
                 raise NoSessionError("The inbox expired.")
             has_begun = session.stored is not None and session.stored.stored > 0
-            if timeout is not None and not has_begun and waited >= timeout:
-                raise TransferTimeoutError(f"Nothing came within {timeout:g} seconds.")
+            if within is not None and not has_begun and waited >= within:
+                raise TransferTimeoutError(f"Nothing came within {within:g} seconds.")
             try:
                 async with asyncio.timeout(_LOOK_AGAIN):
                     await self._is_ready.wait()
@@ -133,3 +141,29 @@ class Inbox:
             self._is_ready.set()
         elif isinstance(event, SessionEnded):
             self._is_over = True
+
+
+@contextmanager
+def _place(folder: Path) -> Iterator[Path]:
+    """Make a folder for what is put into an inbox, and remove those that a crash left.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in folder.glob(f"{_PREFIX}*"):
+            lock = ChannelLock(left / "lock")
+            if lock.try_acquire():  # else it is another process's
+                shutil.rmtree(left, ignore_errors=True)
+                lock.release()
+        place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be used: {error.strerror}.") from error
+    try:
+        with ChannelLock(place / "lock"):
+            yield place / "sessions"
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):  # others may have something there
+            folder.rmdir()

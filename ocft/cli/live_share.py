@@ -102,7 +102,9 @@ class LiveShare:
             expires_in=options.expires_in,
             max_downloads=options.max_downloads,
         )
-        hosts = options.hosts if options.hosts else await asyncio.to_thread(own_addresses)
+        hosts = options.hosts
+        if not hosts:
+            hosts = await asyncio.to_thread(own_addresses)
         async with open_server(
             sessions, hosts=hosts, port=options.port, public_url=options.public_url
         ) as server:

@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,7 @@ from ocft.cli.asking import TAKES_SECRET, given_or_none, refuse_extra
 from ocft.cli.dialect import Dialect
 from ocft.cli.ending import require_seconds, seconds_option
 from ocft.cli.invocation import Invocation
+from ocft.cli.output import Output, ReaderGoneError
 from ocft.cli.receive_words import Teller
 from ocft.cli.share_options import (
     chosen_server,
@@ -29,6 +30,8 @@ from ocft.cli.stopping import run
 from ocft.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from ocft.share import Received, ShareLink, Sink
 
 _STDOUT: Final = "-"
@@ -71,7 +74,7 @@ def receive(
     public_url: Annotated[str | None, public_option()] = None,
     qr: Annotated[bool | None, qr_option()] = None,
 ) -> None:
-    """Receive what somebody shares by a link or code; without one, open an inbox.
+    """Receive files by a link, or open an inbox.
 
     What came before a break stays in DIR/.ocft, and the same command goes on from there. Files get
     their names when all are right; a second report.pdf becomes "report (1).pdf". An inbox is a page
@@ -88,16 +91,15 @@ def receive(
         if overwrite:
             raise ConfigError("--overwrite is for files; stdout has none.")
         output.keeps_stdout = True
+    if link == "-" and password_stdin:
+        raise ConfigError("stdin is either the link or the password.")
     given = given_or_none(link, what="link or code", variable="OCFT_LINK")
-    if given == "" or where == "":
-        raise ConfigError("An argument is empty.")
     password = given_password(
-        is_prompted=ask_password and given is None,
-        file=password_file,
-        is_stdin=password_stdin,
-        is_new=False,
+        is_prompted=ask_password, file=password_file, is_stdin=password_stdin, is_new=False
     )
     dialect = Dialect(output)
+    teller = Teller(dialect)
+    sink = _sink(where, overwrite=overwrite)
     with dialect.telling_errors():
         if given is None:
             from ocft.cli.inbox import Inbox
@@ -105,27 +107,40 @@ def receive(
             if password is not None:
                 raise ConfigError("An inbox has no password: its link is the permission.")
             inbox = Inbox(dialect, output, hosts=host, port=port, public_url=public_url, qr=qr)
-            began = time.monotonic()
             # Kept on the disk that it goes to; stdout is on none.
             folder = invocation.home.state_dir if to_stdout else Path(where) / ".ocft"
-            received = run(inbox.run(_sink(where, overwrite=overwrite), timeout, folder))
+            work = inbox.run(sink, teller.tell, within=timeout, folder=folder)
+            received = _run(output, work, when_stopped="Stopped; the inbox is closed.")
         else:
-            from ocft.share import look, parse_link
+            from ocft.share import parse_link
+            from ocft.share import receive as receive_files
 
             place = parse_link(given, server=chosen_server(server))
             if place.sender_key is not None:
                 raise ConfigError("This link is for whoever puts files in: ocft share --session.")
-            if ask_password:
+            if password is None and _can_ask(place):
                 password = typed_password()
-            elif password is None and not to_stdout and _is_watched():
-                if run(look(place)).needs_password:
-                    password = typed_password()
-            began = time.monotonic()
-            received = run(
-                _receive(dialect, place, _sink(where, overwrite=overwrite), password, timeout),
-                when_stopped="Stopped. What came is kept: run the command again.",
-            )
-        _tell_end(dialect, invocation, received, time.monotonic() - began)
+            kept = "" if to_stdout else " What came is kept: run the command again."
+            work = receive_files(place, sink, password=password, within=timeout, tell=teller.tell)
+            received = _run(output, work, when_stopped=f"Stopped.{kept}")
+        _tell_end(dialect, invocation, received, time.monotonic() - teller.began)
+
+
+def _run(output: Output, work: "Coroutine[Any, Any, Received]", *, when_stopped: str) -> "Received":
+    try:
+        return run(work, when_stopped=when_stopped)
+    except BrokenPipeError:
+        output.drop_stdout()
+        raise ReaderGoneError from None
+
+
+def _can_ask(place: "ShareLink") -> bool:
+    """Say whether the session needs a password, and somebody is there to type it."""
+    from ocft.share import look
+
+    if sys.stdin is None or not sys.stdin.isatty():
+        return False
+    return run(look(place)).needs_password
 
 
 def _sink(where: str, *, overwrite: bool) -> "Sink":
@@ -134,23 +149,6 @@ def _sink(where: str, *, overwrite: bool) -> "Sink":
     if where == _STDOUT:
         return StreamSink(sys.stdout.buffer)
     return FolderSink(Path(where), overwrite=overwrite)
-
-
-def _is_watched() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
-async def _receive(
-    dialect: Dialect,
-    place: "ShareLink",
-    sink: "Sink",
-    password: str | None,
-    timeout: float | None,  # noqa: ASYNC109 - of the wait only, as the option
-) -> "Received":
-    from ocft.share import receive as receive_files
-
-    tell = Teller(dialect).tell
-    return await receive_files(place, sink, password=password, within=timeout, tell=tell)
 
 
 def _tell_end(

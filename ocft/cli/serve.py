@@ -96,9 +96,9 @@ def serve(
         typer.Option("--grace", metavar="SECONDS", help="For what is under way at the end."),
     ] = 10.0,
 ) -> None:
-    """Keep sealed files for others, until Ctrl-C; its address goes to stdout.
+    """Keep sealed files for others, until Ctrl-C.
 
-    `ocft share --server URL` puts files here, the page at URL/s/ too. Nobody needs an account, and
+    Its address goes to stdout. `ocft share --server URL` puts files here, the page at URL/s/ too. Nobody needs an account, and
     nothing that is kept here can be read here.
     """
     from ocft.share import DiskStore, Limits, MemoryStore, Sessions

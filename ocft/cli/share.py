@@ -98,11 +98,12 @@ def share(
         typer.Option("--sender-key-file", metavar="FILE", help="Its sender key [OCFT_SENDER_KEY]."),
     ] = None,
 ) -> None:
-    """Share files and folders by a link; who opens it gets them in a browser or by `ocft receive`.
+    """Share files and folders by a link.
 
-    The link goes to stdout. What is shared is sealed, and the link has the key: pass it on
-    privately. This process serves the files, at private addresses of this machine and loopback,
-    unless --server names a service that keeps them sealed.
+    Who opens it gets them, in a browser or by `ocft receive`. The link goes to stdout. What is
+    shared is sealed, and the link has the key: pass it on privately. This process serves the
+    files, at private addresses of this machine and loopback, unless --server names a service that
+    keeps them sealed.
     """
     require_seconds(timeout)
     if once and max_downloads not in {None, 1}:
@@ -122,8 +123,10 @@ def share(
     with dialect.telling_errors():
         described = _describe(dialect, files, include, exclude, name=name, note=note)
         if session is not None:
-            if password is not None:
-                raise ConfigError("The password of a session is chosen by who makes it.")
+            if password is not None or downloads is not None or lifetime is not None:
+                raise ConfigError(
+                    "Password, expiry and number of downloads are chosen by who made the session."
+                )
             place = _joined(session, service, sender_key_file)
             seconds = run(_put(dialect, described, place))
             _tell_stored(dialect, invocation, place, described, seconds)
@@ -325,7 +328,7 @@ def _joined(session: str, service: str | None, key_file: str | None) -> "ShareLi
     key = (key or "").strip() or place.sender_key
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
-            f"Give the sender key in a file (--sender-key-file), in {_SENDER_KEY}, or with the link."
+            f"Give the sender key by --sender-key-file, in {_SENDER_KEY}, or with the link."
         )
     return replace(place, sender_key=key)
 

@@ -134,7 +134,7 @@ def chosen_server(option: str | None) -> str | None:
     Raises:
         ConfigError: It is none.
     """
-    from ocft.share.links import parse_server
+    from ocft.share import parse_server
 
     address = option if option is not None else os.environ.get(_SERVER)
     return parse_server(address) if address else None

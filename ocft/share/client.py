@@ -52,12 +52,18 @@ _MAX_SAID: Final = 300  # characters of what a server says
 _CONNECT: Final = 10.0  # seconds
 _SILENCE: Final = 30.0  # seconds without a byte
 _STATUSES: Final[dict[int, type[OcftError]]] = {
+    401: NotAuthorisedError,
     404: NoSessionError,
     409: SessionConflictError,
     413: FileTooLargeError,
     421: MalformedAnswerError,
     503: ServerUnreachableError,
     507: ServerRefusedError,
+}
+_CODES: Final[dict[str, type[OcftError]]] = {
+    "PASSWORD_NEEDED": WrongPasswordError,
+    "SOURCE_CHANGED": SourceChangedError,
+    "WRONG_PASSWORD": WrongPasswordError,
 }
 _WORDS: Final = {
     404: "There is no such session: it has expired, is used up, or never was. Ask for a new link.",
@@ -454,24 +460,11 @@ class ShareClient:
         code = told.get("code") if isinstance(told, dict) else None
         said = told.get("message") if isinstance(told, dict) else None
         words = said[:_MAX_SAID] if isinstance(said, str) and said else ""
-        if status == 401:  # noqa: PLR2004 - Unauthorized
-            if code in {"WRONG_PASSWORD", "PASSWORD_NEEDED"}:
-                return WrongPasswordError(words or "The session has another password.")
-            return NotAuthorisedError(words or "The server does not let us do this.")
         if status == 429:  # noqa: PLR2004 - Too Many Requests
-            wait = _seconds(response.headers.get("Retry-After"))
-            if wait is None:
-                return WrongPasswordError(words or "The password is locked.")
-            return RateLimitedError(
-                f"The server asks for a pause of {wait:g} seconds.", retry_after=wait
-            )
-        if code == "SOURCE_CHANGED":
-            return SourceChangedError(words or "The files were changed by their sender.")
-        kind = _STATUSES.get(status)
-        if kind is None or (status == 404 and code is None):  # noqa: PLR2004 - Not Found
-            return MalformedAnswerError(
-                f"What answers at this address is no OCFT server (status {status})."
-            )
+            return _pause_error(response.headers.get("Retry-After"), words)
+        if status == 404 and code is None:  # noqa: PLR2004 - Not Found, by somebody else
+            return MalformedAnswerError("What answers at this address is no OCFT server.")
+        kind = _CODES.get(str(code)) or _STATUSES.get(status, MalformedAnswerError)
         return kind(_WORDS.get(status) or words or f"The server answered with status {status}.")
 
     async def _fields(self, response: "httpx.Response") -> dict[str, Any]:
@@ -539,6 +532,14 @@ def _offset(headers: Mapping[str, str]) -> int:
 def _moment(value: object) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 < value < 1e12 else None  # type: ignore[operator, arg-type]  # noqa: PLR2004 - far away
+
+
+def _pause_error(retry_after: str | None, words: str) -> OcftError:
+    """Return what 429 means: a pause, or a password that is locked, which no pause ends."""
+    wait = _seconds(retry_after)
+    if wait is None:
+        return WrongPasswordError(words or "The password is locked.")
+    return RateLimitedError(f"The server asks for a pause of {wait:g} seconds.", retry_after=wait)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -156,7 +156,10 @@ class _Exchange:
         """Whether an answer has begun."""
         self._receive = receive
         self._send = send
-        self._is_read = not any(name in _BODY_HEADERS for name, _ in scope["headers"])
+        self._is_read = not any(
+            name in _BODY_HEADERS and (name, value) != (b"content-length", b"0")
+            for name, value in scope["headers"]
+        )
 
     async def receive(self) -> "Message":
         """Pass on a piece of the body."""

@@ -1,7 +1,7 @@
 """A person opens a link and gets files (R-SHR-5, R-SHR-6, share-page.md)."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,35 +165,37 @@ def test_a_download_goes_on_after_a_cut_and_after_a_reload(
     browser: Any, host: str, picture: Picture
 ) -> None:
     data = os.urandom(30 * MIB)
-    cuts = iter([None] * 8)
-    with CuttingProxy(0, bytes_until_cut=lambda: next(cuts, None)) as proxy:
-        with serving(public_url=f"http://{host}:{proxy.port}") as server:
-            proxy.target = server.port
-            shared: Shared = server.share({"a.bin": data}, max_downloads=1)
-            page = Visits(browser, server)(shared, host=host, port=proxy.port)
-            wait_for(page, "ready")
-            cuts = iter([20 * MIB] * 8)
-            proxy.cut()
-            page.get_by_test_id("download").click()
-            page.wait_for_function("() => window.ocft.bytes >= 15 * 1048576")
-            proxy.go_down()
-            page.get_by_text("Connection lost").wait_for()
-            picture(page, f"connection-lost-{host}")
-            cuts = iter([])
-            before = proxy.bytes_down
-            proxy.come_up()
-            page.reload()
-            wait_for(page, "ready")
-            download = save(page)
-            wait_for(page, "done")
-            assert content(download) == data
-            assert proxy.bytes_down - before < 24 * MIB
-            page.context.close()
+    cuts: Iterator[int] = iter([])
+    with (
+        CuttingProxy(0, bytes_until_cut=lambda: next(cuts, None)) as proxy,
+        serving(public_url=f"http://{host}:{proxy.port}") as server,
+    ):
+        proxy.target = server.port
+        shared: Shared = server.share({"a.bin": data}, max_downloads=1)
+        page = Visits(browser, server)(shared, host=host, port=proxy.port)
+        wait_for(page, "ready")
+        cuts = iter([20 * MIB] * 8)
+        proxy.cut()
+        page.get_by_test_id("download").click()
+        page.wait_for_function("() => window.ocft.bytes >= 15 * 1048576")
+        proxy.go_down()
+        page.get_by_text("Connection lost").wait_for()
+        picture(page, f"connection-lost-{host}")
+        cuts = iter([])
+        before = proxy.bytes_down
+        proxy.come_up()
+        page.reload()
+        wait_for(page, "ready")
+        download = save(page)
+        wait_for(page, "done")
+        assert content(download) == data
+        assert proxy.bytes_down - before < 24 * MIB
+        page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("device", "width"), [("phone", 360), ("desktop", 1280)])
-def test_what_people_see(  # noqa: PLR0913, PLR0917 - the pictures are all combinations
+def test_what_people_see(  # noqa: PLR0917 - the pictures are all combinations
     server: Server, visit: Visits, picture: Picture, scheme: Any, device: str, width: int
 ) -> None:
     files = {"Holiday/beach at dusk.jpg": os.urandom(2 * MIB), "Holiday/list.txt": b"x" * 900}

@@ -44,6 +44,10 @@ reads one from stdin, which a terminal does not show; left out it comes from `OC
 `OCFT_PEER_SECRET` or `OCFT_PEER_URI`, or from a hidden prompt. `ocft peers add` does not prompt: a
 peer may be added without its secret.
 
+The password of a share comes from a prompt, a file, stdin or `OCFT_PASSWORD`, a sender key from a
+file or `OCFT_SENDER_KEY`, never from the argument list; a link also from stdin or `OCFT_LINK`. What
+`ocft share` and `ocft receive` write with `--json`: [share.md](share.md).
+
 How nodes come to trust each other, and what to compare: [trust.md](trust.md).
 
 `ocft --install-completion` teaches the shell to complete commands, peers and transfers.

@@ -51,7 +51,7 @@ def test_help_groups_the_commands_and_cuts_no_sentence(
     heads = [
         line for line in ocft("--help").out.splitlines() if line[-1:] == ":" and line[0] != " "
     ]
-    assert heads == ["Options:", "Transfers:", "Trust:", "Node:"]
+    assert heads == ["Options:", "Transfers:", "Links:", "Trust:", "Node:"]
 
 
 @pytest.mark.parametrize(

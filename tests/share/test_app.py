@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ocft.crypto import SEALED_RECORD, make_token, parse_octets, password_verifier
-from ocft.share import DownloadEnded, Limits, PasswordLocked, SessionEnded
+from ocft.share import DownloadEnded, DownloadProgress, Limits, PasswordLocked, SessionEnded
 from tests.share.served import (
     FREE,
     at,
@@ -691,3 +691,37 @@ def test_only_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
 
     run(lambda: work([], [404, 429, 429]))
     run(lambda: work(["127.0.0.1"], [404, 404, 429]))
+
+
+def test_who_has_gone_is_sent_no_more(tmp_path: Path) -> None:
+    size = 48_000_000  # more than the system keeps for somebody who does not read
+    random_file(tmp_path / "one", size)
+
+    async def work() -> None:
+        async with serving() as served:
+            session = share(served.sessions, keys_of(), tmp_path / "one")
+            headers = (await served.join(keys_of()))["headers"]
+            async with served.client.stream(
+                "GET", f"{at(keys_of())}/content", headers=headers
+            ) as answer:
+                assert answer.status_code == 200
+            [download] = session
+            while download.answers:
+                await asyncio.sleep(0.01)
+            sent = [event.sent for event in served.events if isinstance(event, DownloadProgress)]
+            assert max(sent, default=0) < size
+
+    run(work)
+
+
+def test_a_server_that_ends_takes_no_more_of_an_upload() -> None:
+    async def work() -> None:
+        async with serving() as served:
+            headers = await served.make(keys_of())
+            served.sessions.is_closing = True
+            answer = await served.patch(keys_of(), headers, b"x", salt=bytes(16), length=9)
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "SHUTTING_DOWN"
+            assert served.sessions.bytes_stored == 0
+
+    run(work)

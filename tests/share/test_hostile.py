@@ -1137,6 +1137,20 @@ def test_requests_one_behind_the_other_are_answered_in_order() -> None:  # pipel
     within_patience(work)
 
 
+def test_a_body_of_nothing_does_not_end_the_connection() -> None:
+    async def work() -> None:
+        async with strangers() as stranger:
+            share = await stranger.share()
+            auth = {"Authorization": f"Bearer {share.sender_key}"}
+            head = stranger.head("POST", f"{share.path}/complete", auth, length=0)
+            reader, writer = await stranger.connect()
+            for _ in range(3):
+                writer.write(head.replace(b"Connection: close\r\n", b""))
+                assert (await read_reply(reader)).status == 204
+
+    within_patience(work)
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -40,7 +40,7 @@ export class Receiving {
 
   /** Fetch, open, verify and write all that is missing. */
   async run(signal) {
-    if (this.at === this.plan.start) await this.#takeHeld(signal);
+    if (this.at === this.plan.start) await this.#takeHeld();
     const persistence = new Persistence((seconds) => this.report.waiting(seconds), signal);
     // The last record may be an empty one, so records are counted, not bytes.
     while (this.#nextRecord() < this.plan.last) {
@@ -55,14 +55,11 @@ export class Receiving {
   }
 
   /** Work through what an earlier visit left behind, so that digests cover it too. */
-  async #takeHeld(signal) {
+  async #takeHeld() {
     if (!this.sink.held) return;
-    this.report.checking();
     for await (const bytes of this.sink.reread()) {
       await this.#take(bytes, false);
-      this.report.progress(this.at - this.plan.start);
-      // Half of what is held cannot be gone on with: the page waits until it is through.
-      if (signal.aborted) this.report.checking();
+      this.report.checking(this.at - this.plan.start);
     }
   }
 

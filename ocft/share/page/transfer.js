@@ -19,7 +19,7 @@ export class Transfer {
       begun: ({ total }) => this.#begin(total),
       progress: ({ bytes }) => this.#progress(bytes),
       waiting: ({ seconds }) => this.#waiting(seconds),
-      checking: () => say("Checking", "Checking what came earlier."),
+      checking: ({ bytes }) => this.#checking(bytes),
       failed: (failure) => this.#fail(failure),
     };
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -91,8 +91,17 @@ export class Transfer {
     document.title = `${percent} % · OCFT`;
   }
 
+  /** What an earlier visit left is read from disk: no speed of the network. */
+  #checking(bytes) {
+    say("Checking", "Checking what came earlier.");
+    publish({ bytes });
+    showProgress(shown());
+  }
+
   #waiting(seconds) {
     if (seconds) {
+      publish({ bytesPerSecond: 0, secondsLeft: null });
+      showProgress(shown());
       say("Connection lost", `Trying again in ${formatSeconds(Math.ceil(seconds))}.`);
       if (this.rate) this.rate = new Rate();
     } else {

@@ -20,7 +20,7 @@ const tell = (happened, more = {}, transfer = []) => postMessage({ happened, ...
 const report = {
   progress: (bytes) => tell("progress", { bytes }),
   waiting: (seconds) => tell("waiting", { seconds }),
-  checking: () => tell("checking"),
+  checking: (bytes) => tell("checking", { bytes }),
 };
 
 class Session {
