@@ -28,7 +28,6 @@ _IDLE_SECONDS: Final = 60.0  # without a byte being taken, or a further request
 _MOST_CONNECTIONS: Final = 32
 _MOST_WRONG_TOKENS: Final = 20  # of one address; then it is not listened to any more
 _MOST_ENDED: Final = 64  # that are remembered
-_LINGER: Final = 0.5  # seconds between two looks whether the server was closed
 _ALLOW: Final = (b"Allow", b"GET, HEAD")
 
 
@@ -74,6 +73,7 @@ class DirectServer:
         self._opened: dict[str, Opened] = {}
         self._ended: deque[Opened] = deque(maxlen=_MOST_ENDED)  # to be told from what never was
         self._listening: list[socket.socket] = []
+        self._waker: socket.socket | None = None
         self._accepting: threading.Thread | None = None
         self._connections: set[threading.Thread] = set()
         self._wrong: Counter[str] = Counter()
@@ -97,7 +97,7 @@ class DirectServer:
             if self._opened.pop(opened.id, None) is None:
                 return
             self._ended.append(opened)
-            for one in opened.sockets:
+            for one in tuple(opened.sockets):  # others come and go meanwhile
                 _cut(one)
             if not self._opened:
                 self._stop_listening()
@@ -133,8 +133,12 @@ class DirectServer:
         if not self._listening:
             raise problem or OSError("no address to listen on")
         self._wrong.clear()
+        woken, self._waker = socket.socketpair()
         self._accepting = threading.Thread(
-            target=self._accept, args=(list(self._listening),), name="ocft-direct", daemon=True
+            target=self._accept,
+            args=(list(self._listening), woken),
+            name="ocft-direct",
+            daemon=True,
         )
         self._accepting.start()
 
@@ -142,16 +146,21 @@ class DirectServer:
         for one in self._listening:
             one.close()
         self._listening = []
+        if self._waker is not None:
+            self._waker.close()  # the thread sees its end
 
-    def _accept(self, listening: list[socket.socket]) -> None:
-        with selectors.DefaultSelector() as selector:
+    def _accept(self, listening: list[socket.socket], woken: socket.socket) -> None:
+        with woken, selectors.DefaultSelector() as selector:
+            selector.register(woken, selectors.EVENT_READ)
             try:
                 for one in listening:
                     selector.register(one, selectors.EVENT_READ)
             except ValueError:  # closed already
                 return
-            while any(one.fileno() >= 0 for one in listening):
-                for key, _ in selector.select(_LINGER):
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is woken:
+                        return
                     try:
                         connection, address = key.fileobj.accept()  # type: ignore[union-attr]
                     except OSError:
@@ -184,7 +193,7 @@ class DirectServer:
                 _Conversation(self, connection, address).run()
         except (OSError, h11.RemoteProtocolError, h11.LocalProtocolError) as error:
             _log.debug("direct: a connection from %s ended: %s", address, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a thread has nobody else to tell
             _log.exception("direct: a connection from %s failed", address)
         finally:
             with self._lock:
@@ -240,12 +249,8 @@ class _Conversation:
 
     def _answer(self, request: h11.Request) -> bool:
         """Answer a request; return whether another one may follow."""
-        while (event := self._http.next_event()) is not h11.NEED_DATA:
-            if isinstance(event, h11.EndOfMessage):
-                break
+        if not isinstance(self._http.next_event(), h11.EndOfMessage):
             return self._say(400)  # a body: nothing here takes one
-        else:
-            return self._say(400)
         headers = {name.decode("ascii"): value for name, value in request.headers}
         opened = self._server.find(request.target.decode("ascii", "replace"))
         # Also compared where there is nothing: how long it takes tells nothing.
@@ -255,11 +260,12 @@ class _Conversation:
             return self._say(405, _ALLOW)
         if opened is None or not is_right:
             return self._server.note_wrong_token(self._address) and self._say(403)
-        if opened.is_over:
-            return self._say(410)
-        if request.method == b"HEAD":
-            return self._say(200)
-        ranges = parse_ranges(headers.get("range", b""))
+        if opened.is_over or request.method == b"HEAD":
+            return self._say(410 if opened.is_over else 200)
+        return self._give(opened, parse_ranges(headers.get("range", b"")))
+
+    def _give(self, opened: Opened, ranges: Sequence[Range] | None) -> bool:
+        """Answer who may have something."""
         if ranges is None:
             return self._say(416)
         if not opened.busy.acquire(blocking=False):

@@ -105,6 +105,8 @@ class TransferAccept(_AboutTransfer):
     ranges: Annotated[tuple[_Range, ...], ListAsTuple, Field(max_length=MAX_ACCEPT_RANGES)]
     largest_file: Annotated[int | None, Field(alias="file", ge=1, le=MAX_BUNDLE)] = None
     """Bytes of the largest bundle that it takes; None: frames come as texts."""
+    fetches: Annotated[Literal[True] | None, Field(alias="direct")] = None
+    """Whether it will try to fetch what the offer says can be fetched (R-DIR-2)."""
 
     @field_validator("ranges")
     @classmethod

@@ -128,8 +128,7 @@ class RecordReader:
             try:
                 cipher.open_into(expected, sealed[len(expected) :], body)
                 offset, place = unpack_varint(bytes(body[:_MOST_HEADER]), 1)
-                if body[0] != 0 or offset != first:
-                    raise MalformedMessageError("other bytes than were asked for")
+                _require(body[0] == 0 and offset == first)
             except BaseException:
                 self.give_back(buffer)
                 raise
@@ -137,6 +136,11 @@ class RecordReader:
             take(first, body[place:], buffer)
         if size:
             raise MalformedMessageError("more than was asked for")
+
+
+def _require(is_as_asked: bool) -> None:  # noqa: FBT001 - the only thing it is told
+    if not is_as_asked:
+        raise MalformedMessageError("other bytes than were asked for")
 
 
 def _salt_of(text: str) -> bytes:

@@ -80,9 +80,9 @@ class Outlet:
         self._has_keys.set()
         self.hope()
 
-    def hope(self, seconds: float = _FIRST_HOPE) -> None:
+    def hope(self, seconds: float | None = None) -> None:
         """Let the channel wait for the receiver; any thread may say so."""
-        self.hopes_until = self._clock() + seconds
+        self.hopes_until = self._clock() + (_FIRST_HOPE if seconds is None else seconds)
 
     def is_hopeful(self, now: float) -> bool:
         """Say whether the receiver fetches, or may still come."""

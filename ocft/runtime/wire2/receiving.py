@@ -308,10 +308,14 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         if self._fetching is not None:
             self._fetching.look_again.set()
 
+    @property
+    def _may_fetch(self) -> bool:
+        return self._wire.direct is not None and self._wire.direct.connects
+
     def _fetch_if_possible(self) -> None:
         """Fetch directly what the offer says can be fetched, once it is wanted (R-DIR-2)."""
         direct, offer, epoch = self._wire.direct, self._offer, self._epoch
-        if self._fetching is not None or direct is None or not direct.connects or self._is_over:
+        if self._fetching is not None or direct is None or not self._may_fetch or self._is_over:
             return
         if offer is None or offer.direct is None or epoch is None or self._taking is None:
             return
@@ -413,6 +417,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                 limit=limit,
                 ranges=ranges,
                 largest_file=self._wire.files.ceiling if self._wire.files is not None else None,
+                fetches=True if offer.direct is not None and self._may_fetch else None,
             )
             exchanged = ephemeral.exchange(offer.ephemeral)
             keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))

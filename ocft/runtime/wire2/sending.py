@@ -126,8 +126,10 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._accepted = accept
         epoch = Epoch.of(accept.epoch, keys, is_sender=True)
         self._use(epoch)
-        if self._outlet is not None and offer.direct is not None:
+        if self._outlet is not None and accept.fetches:
             self._outlet.accepted(epoch.data_key, epoch.out_tag)
+        else:
+            self._end_outlet()
 
     def _take_body(self, number: int, body: bytes, now: float, *, is_bundled: bool) -> None:  # noqa: ARG002 - acks come as texts
         ack = unpack_ack(body)
