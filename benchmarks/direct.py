@@ -1,6 +1,6 @@
 """The direct route against a plain, readable HTTP stream of Node.js, disk to disk, over loopback.
 
-    python benchmarks/direct.py             # 1 GiB, five rounds in turn
+    python benchmarks/direct.py             # 1 GiB, three rounds in turn
     python benchmarks/direct.py --quick     # 100 MB, two rounds
 
 Sender and receiver are processes of their own in both cases. Node's server pipes a read stream into
@@ -111,7 +111,7 @@ def ocft(source: Path, folder: Path) -> dict[str, float]:
             )
             for name, extra in (("bob", []), ("alice", [str(source)]))
         ]
-        reports = []
+        reports: list[dict[str, float]] = []
         for one in processes:
             assert one.stdout is not None
             assert one.stdout.readline() == "ready\n"
@@ -140,7 +140,7 @@ def main() -> None:
         home, name, *source = arguments.node
         asyncio.run(run_node(Path(home), name, Path(source[0]) if source else None))
         return
-    size, rounds = (100 * MB, 2) if arguments.quick else (GIB, 5)
+    size, rounds = (100 * MB, 2) if arguments.quick else (GIB, 3)
     table = Table(as_json=arguments.json)
     with scratch() as folder:
         source = folder / "file.bin"

@@ -256,9 +256,12 @@ def test_records_open_in_their_order() -> None:  # R-DIR-3
 @pytest.mark.parametrize("order", [(1, 0), (0, 0), (0, 2)])
 def test_records_in_another_order_do_not_open(order: tuple[int, int]) -> None:  # R-DIR-3
     records, cipher = sealed_records(3), RecordCipher(KEY)
+    first, second = order
+    if first == 0:
+        cipher.open_into(b"h", records[0], bytearray(4))
+        first = second
     with pytest.raises(UnsealError):
-        for number in order:
-            cipher.open_into(b"h", records[number], bytearray(4))
+        cipher.open_into(b"h", records[first], bytearray(4))
 
 
 def test_a_changed_record_does_not_open() -> None:
