@@ -99,7 +99,7 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def ocft(source: Path, folder: Path) -> dict[str, float]:
+def ocft(source: Path) -> dict[str, float]:
     """Return what two nodes report."""
     with scratch() as home:
         processes = [
@@ -151,7 +151,7 @@ def main() -> None:
         )
         node(source, folder)  # warms up
         for _ in range(rounds):
-            plain, sealed = node(source, folder), ocft(source, folder)
+            plain, sealed = node(source, folder), ocft(source)
             table.add(
                 {
                     "size": f"{size / MB:.0f} MB",
