@@ -98,8 +98,8 @@ def serve(
 ) -> None:
     """Keep sealed files for others, until Ctrl-C.
 
-    Its address goes to stdout. `ocft share --server URL` puts files here, the page at URL/s/ too. Nobody needs an account, and
-    nothing that is kept here can be read here.
+    Its address goes to stdout. `ocft share --server URL` puts files here, the page at URL/s/ too.
+    Nobody needs an account, and nothing that is kept here can be read here.
     """
     from ocft.share import DiskStore, Limits, MemoryStore, Sessions
     from ocft.storage import ChannelLock

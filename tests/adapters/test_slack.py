@@ -258,6 +258,7 @@ def test_nodes_can_meet_in_a_thread() -> None:
         await reader.until(1)
         its.server.say(its.room, "outside", by=its.carol)
         its.server.say(its.room, "inside", by=its.carol, thread_ts=thread)
+        await reader.until(2)  # two people's words at one moment have no order
         await alice.send("*", "last")
         await reader.until(3)
         assert reader.texts == ["while nobody listens", "inside", "last"]
