@@ -17,7 +17,7 @@ from ocft.share.happenings import PasswordLocked
 from ocft.share.limits import Recent, counted_as
 from ocft.share.manifest import MAX_MANIFEST
 from ocft.share.metrics import Metrics
-from ocft.share.page_files import page_files
+from ocft.share.page_files import PageAnswers
 from ocft.share.passwords import PasswordGate, PasswordSecret
 from ocft.share.refusals import (
     BadRequest,
@@ -76,7 +76,6 @@ class ShareApp:
         self._names = names
         self._metrics_token = token_digest(metrics_token) if metrics_token else None
         self._proxies = trusted_proxies
-        self._page = page_files()
         self._uploads = Uploads(sessions)
         self._made = Recent(limits.made_a_minute)
         self._joined = Recent(limits.joined_a_minute)
@@ -87,8 +86,6 @@ class ShareApp:
         router = Router(
             [
                 _route("/s", GET=self._to_page),
-                _route("/s/", GET=self._show_page),
-                _route("/s/assets/{name}", GET=self._show_asset),
                 _route(_API, POST=self._make),
                 _route(one, GET=self._look, DELETE=self._delete),
                 _route(f"{one}/downloads", POST=self._join),
@@ -107,7 +104,7 @@ class ShareApp:
             redirect_slashes=False,
             default=_not_found,
         )
-        self._guarded: ASGIApp = Guard(router, names)
+        self._guarded: ASGIApp = Guard(PageAnswers(router), names)
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer one request."""
@@ -148,21 +145,6 @@ class ShareApp:
 
     async def _to_page(self, request: Request) -> Response:  # noqa: ARG002 - as routes are called
         return Response(status_code=308, headers={"Location": "s/"})
-
-    async def _show_page(self, request: Request) -> Response:
-        return self._file(request, "index.html")
-
-    async def _show_asset(self, request: Request) -> Response:
-        return self._file(request, request.path_params["name"])
-
-    def _file(self, request: Request, name: str) -> Response:
-        file = self._page.get(name)
-        if file is None:
-            raise NotFound("There is nothing here.")
-        headers = {"Cache-Control": "no-cache", "ETag": file.tag}
-        if request.headers.get("if-none-match") == file.tag:
-            return Response(status_code=304, headers=headers)
-        return Response(file.data, media_type=file.kind, headers=headers)
 
     # Sessions
 
