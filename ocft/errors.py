@@ -335,10 +335,19 @@ class SessionConflictError(ShareError):
 
 
 class ServerUnreachableError(ShareError):
-    """The server cannot be reached, or went away. What came is kept: run the command again."""
+    """The server cannot be reached, or went away. What came is kept: run the command again.
+
+    Args:
+        message: What happened.
+        is_refused: Whether its machine answered that nobody listens there.
+    """
 
     code: ClassVar[str] = "SERVER_UNREACHABLE"
     retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, is_refused: bool = False) -> None:
+        super().__init__(message)
+        self.is_refused = is_refused
 
 
 class ServerRefusedError(ShareError):

@@ -37,15 +37,15 @@ class Bars:
             bytes_done: How far it is.
             size: How far it has to go.
         """
+        if len(label) > _LONGEST_LABEL:
+            label = label[: _LONGEST_LABEL - 3] + "..."
         if transfer_id not in self._tasks:
-            if len(label) > _LONGEST_LABEL:
-                label = label[: _LONGEST_LABEL - 3] + "..."
             # Speed and time left are those of this run, so what was done before is no progress.
             self._tasks[transfer_id] = self._progress.add_task(
                 label, total=size, completed=bytes_done
             )
             self._progress.start()
-        self._progress.update(self._tasks[transfer_id], completed=bytes_done)
+        self._progress.update(self._tasks[transfer_id], completed=bytes_done, description=label)
 
     def remove(self, transfer_id: TransferId) -> None:
         """Take the bar of a transfer away."""

@@ -30,6 +30,8 @@ class Dialect:
         self._bars = Bars() if is_seen else None
         self._began: dict[str, tuple[float, int]] = {}
         self._told: dict[str, float] = {}
+        self._moved: dict[str, tuple[int, int]] = {}  # bytes done, and of how many
+        self._waits: set[str] = set()
 
     def event(self, name: str, /, **fields: Any) -> None:
         """Write an event as a line of JSON."""
@@ -54,6 +56,8 @@ class Dialect:
             fields: What else stands in the line.
         """
         now = self._clock()
+        self._moved[transfer] = done, size
+        self._waits.discard(transfer)
         began, first = self._began.setdefault(transfer, (now, done))
         if self._bars is not None:
             self._bars.update(TransferId(transfer), printable(label), done, size)
@@ -73,10 +77,28 @@ class Dialect:
             **fields,
         )
 
+    def waiting(self, transfer: str, reason: str, seconds: float) -> None:
+        """Tell that a transfer does not move: once in words, and again and again in its bar.
+
+        Args:
+            transfer: Which one.
+            reason: Why, as a sentence.
+            seconds: How long it is waited for, from now.
+        """
+        if transfer not in self._waits:
+            self._waits.add(transfer)
+            self.event("waiting_for_connection", message=reason, seconds=round(seconds, 1))
+            self.say(f"{printable(reason)} Waiting for up to {seconds:.0f} seconds.")
+        if self._bars is not None and transfer in self._moved:
+            label = f"waiting, {seconds:.0f} s more at most"
+            self._bars.update(TransferId(transfer), label, *self._moved[transfer])
+
     def end(self, transfer: str) -> None:
         """Forget a transfer; its bar goes away."""
         self._began.pop(transfer, None)
         self._told.pop(transfer, None)
+        self._moved.pop(transfer, None)
+        self._waits.discard(transfer)
         if self._bars is not None:
             self._bars.remove(TransferId(transfer))
 

@@ -25,7 +25,7 @@ class Teller:
 
     def tell(self, event: "ReceiveEvent") -> None:
         """Take in one event."""
-        from ocft.share import ReceiveProgress, SenderFound, SessionJoined
+        from ocft.share import ReceiveProgress, SenderFound, SessionJoined, Waiting
 
         dialect = self._dialect
         match event:
@@ -48,3 +48,5 @@ class Teller:
                     dialect.say(f"Note: {printable(manifest.note)}")
             case ReceiveProgress(bytes_done=done, size=size):
                 dialect.progress("receive", self._label, done, size)
+            case Waiting(reason=reason, seconds=seconds):
+                dialect.waiting("receive", reason, seconds)

@@ -26,6 +26,7 @@ from ocft.share.manifest import (
     parse_share_manifest,
 )
 from ocft.share.passwords import PasswordSecret
+from ocft.share.patience import Waiting
 from ocft.share.receiving import (
     Received,
     ReceiveEvent,
@@ -74,6 +75,7 @@ __all__ = [
     "Sink",
     "StreamSink",
     "Upload",
+    "Waiting",
     "is_near",
     "look",
     "make_app",

@@ -176,6 +176,7 @@ class ShareApp:
             {
                 "state": "ready" if session.is_ready else "waiting",
                 "needs_password": session.gate is not None,
+                "live": session.stored is None,
                 "size": size,
                 "expires_at": _seconds(session.expires_at),
                 "downloads_left": session.downloads_left,

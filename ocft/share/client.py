@@ -57,7 +57,9 @@ _STATUSES: Final[dict[int, type[OcftError]]] = {
     409: SessionConflictError,
     413: FileTooLargeError,
     421: MalformedAnswerError,
+    502: ServerUnreachableError,  # a proxy, while the server behind it starts anew
     503: ServerUnreachableError,
+    504: ServerUnreachableError,
     507: ServerRefusedError,
 }
 _CODES: Final[dict[str, type[OcftError]]] = {
@@ -79,6 +81,8 @@ class SessionView:
     """Whether files can be fetched."""
     needs_password: bool
     """Whether a password has to be proved first."""
+    is_live: bool
+    """Whether it ends with its server's process."""
     expires_at: float | None
     """Seconds since the epoch."""
 
@@ -181,6 +185,7 @@ class ShareClient:
         return SessionView(
             is_ready=state == "ready",
             needs_password=fields.get("needs_password") is True,
+            is_live=fields.get("live") is True,
             expires_at=_moment(expires_at),
         )
 
@@ -448,7 +453,10 @@ class ShareClient:
         except self._httpx.TimeoutException as error:
             raise ServerUnreachableError("The server does not answer.") from error
         except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError) as error:
-            raise ServerUnreachableError(_why(error)) from error
+            cause = _cause(error)
+            raise ServerUnreachableError(
+                _why(cause), is_refused=isinstance(cause, ConnectionRefusedError)
+            ) from error
 
     async def _error(self, response: "httpx.Response") -> OcftError:
         """Return the error that an answer means."""
@@ -549,10 +557,14 @@ def _seconds(text: str | None) -> float | None:
     return min(float(text), _MAX_WAIT)
 
 
-def _why(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
+def _cause(error: BaseException) -> BaseException:
+    """Return what the system said, below what libraries made of it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _why(cause: BaseException) -> str:
     words = getattr(cause, "strerror", None)
     reason = f": {words}" if isinstance(words, str) and words else ""
     return f"The server cannot be reached{reason}."

@@ -36,6 +36,7 @@ from ocft.errors import (
     OcftError,
     RateLimitedError,
     ServerUnreachableError,
+    SourceChangedError,
     TransferTimeoutError,
     UnsealError,
     WrongPasswordError,
@@ -43,7 +44,7 @@ from ocft.errors import (
 from ocft.share.client import Grant, SessionView, ShareClient
 from ocft.share.links import ShareLink
 from ocft.share.manifest import ShareManifest, parse_share_manifest
-from ocft.share.patience import Patience, patiently
+from ocft.share.patience import Patience, Waiting, patiently
 from ocft.share.strict_json import parse_json
 from ocft.share.working import in_thread
 
@@ -80,7 +81,7 @@ class ReceiveProgress:
     """Bytes of the content."""
 
 
-ReceiveEvent = SessionJoined | SenderFound | ReceiveProgress
+ReceiveEvent = SessionJoined | SenderFound | ReceiveProgress | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +160,18 @@ class _Receiving:
         self._sealed_manifest = b""
         self._plain = bytearray(RECORD)
         self._has_all = False
+        self._is_live = False
 
     async def run(self, password: str | None, within: float | None) -> Received:
         await in_thread(self._sink.acquire, self._keys.id)
+        try:
+            return await self._receive(password, within)
+        except (NoSessionError, SourceChangedError):
+            # What came is a part of something that nobody has any more.
+            await in_thread(self._sink.forget)
+            raise
+
+    async def _receive(self, password: str | None, within: float | None) -> Received:
         grant, manifest = await self._go_on()
         if manifest is None or not self._has_all:
             deadline = None if within is None else time.monotonic() + within
@@ -171,9 +181,16 @@ class _Receiving:
         try:
             await self._fetch_all(manifest.content_size, password)
             paths = await in_thread(self._sink.finish)
+        except ServerUnreachableError as error:
+            if error.is_refused and self._is_live:
+                raise ServerUnreachableError(
+                    "The sender stopped sharing before everything was here: nobody answers there"
+                    " any more. Ask for a new link.",
+                    is_refused=True,
+                ) from error
+            raise
         except OcftError as error:
-            if not isinstance(error, ServerUnreachableError):
-                await self._say_done(error.code)
+            await self._say_done(error.code)
             raise
         except (asyncio.CancelledError, BrokenPipeError):
             if not self._sink.can_resume:
@@ -215,6 +232,7 @@ class _Receiving:
                 self._tell(SessionJoined())
         if grant is None or manifest is None:
             view = await self._wait_until_ready(deadline)
+            self._is_live = view.is_live
             grant = await self._join(password, deadline, needs_password=view.needs_password)
             manifest = await self._manifest(grant)
         if manifest != kept:
@@ -230,7 +248,9 @@ class _Receiving:
         if needs_password and password is None:
             raise WrongPasswordError("The session has a password, and none was given.")
         return await patiently(
-            lambda: self._client.join(password if needs_password else None), deadline
+            lambda: self._client.join(password if needs_password else None),
+            deadline,
+            self._patience(),
         )
 
     async def _wait_until_ready(self, deadline: float | None) -> SessionView:
@@ -238,11 +258,14 @@ class _Receiving:
         self._tell(SessionJoined())
         while not view.is_ready:
             await _pause(_LOOK_AGAIN, deadline)
-            view = await patiently(self._client.look, deadline)
+            view = await patiently(self._client.look, deadline, self._patience())
         return view
 
+    def _patience(self) -> Patience:
+        return Patience(self._tell, is_live=self._is_live)
+
     async def _manifest(self, grant: Grant) -> ShareManifest:
-        sealed = await patiently(lambda: self._client.manifest(grant), None)
+        sealed = await patiently(lambda: self._client.manifest(grant), None, self._patience())
         self._key = self._keys.key(grant.p)
         self._sealed_manifest = sealed
         return parse_share_manifest(open_manifest(self._key, self._keys.id, sealed))
@@ -258,6 +281,7 @@ class _Receiving:
             context = _KEPT + self._keys.id.encode("ascii")
             kept = parse_json(open_at_rest(self._keys.key(), sealed, context))
             p = parse_octets(kept["p"], _P) if kept["p"] else b""
+            self._is_live = kept["live"] is True
             return Grant(str(kept["download"]), str(kept["token"]), p)
         return None
 
@@ -276,6 +300,7 @@ class _Receiving:
             "download": grant.download,
             "token": grant.token,
             "p": format_octets(grant.p) if grant.p else "",
+            "live": self._is_live,
         }
         context = _KEPT + self._keys.id.encode("ascii")
         sealed = seal_at_rest(self._keys.key(), json.dumps(fields).encode("ascii"), context)
@@ -286,7 +311,7 @@ class _Receiving:
 
     async def _fetch_all(self, size: int, password: str | None) -> None:
         """Fetch until everything is there, over as many connections as it takes."""
-        patience = Patience()
+        patience = self._patience()
         was_let_in_again = False
         while not self._has_all:
             before = self._sink.position
@@ -294,7 +319,7 @@ class _Receiving:
                 await self._fetch(size)
             except (RateLimitedError, ServerUnreachableError) as error:
                 if self._sink.position > before:
-                    patience = Patience()
+                    patience = self._patience()
                 await patience.pause(error)
             except NotAuthorisedError:
                 # The break was so long that the server gave us up; others may still come.

@@ -22,6 +22,7 @@ from typing import Final, Self
 
 from ocft.errors import DigestMismatchError, StorageError, UnsafeNameError
 from ocft.storage.border import storage_errors
+from ocft.storage.landing_leftovers import remove_old_landings
 from ocft.storage.locks import ChannelLock
 from ocft.storage.names import conflict_names, is_safe_part
 from ocft.storage.partial import (
@@ -88,6 +89,7 @@ class Landing:
         self._lock.__enter__()
         with storage_errors(f"tidy {self._done}"):
             _remove_folder(self._done)  # what a crash left
+        remove_old_landings(self._home.parent)
 
     def note(self, name: str) -> bytes | None:
         """Return what :meth:`keep_note` kept under a name, or None."""
@@ -213,6 +215,9 @@ class Landing:
     def close(self) -> None:
         """Close what is open; what came stays for the next time. Closing twice is fine."""
         self._close_files()
+        if self._lock.is_held and self._is_empty:
+            with suppress(StorageError):
+                self.discard()
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -417,6 +422,16 @@ class Landing:
                 os.fsync(file.fileno())
             fresh.replace(path)
             sync_directory(path.parent)
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether there is nothing here that another run could go on with."""
+        with suppress(OSError):
+            return all(
+                path.name == "lock" or (path.name == "sums" and not path.stat().st_size)
+                for path in self._home.iterdir()
+            )
+        return False
 
     def _close_files(self) -> None:
         for part in (self._open, self._sums):
