@@ -42,8 +42,8 @@ SIZE = FILES * MB
 PIECE = 4 * SEALED_RECORD
 """Bytes of one request that uploads."""
 PEOPLE = 4
-AT_ONCE = 6
-"""Connections of one browser to one server."""
+WAVES = (("style.css", "page.js"), ("worker.js",))
+"""What the page asks for, at once; the worker is started by the script."""
 GOAL_P99 = 0.2  # seconds
 API = "/api/v1/sessions"
 MIB = 1 << 20
@@ -182,24 +182,21 @@ class Opened:
     errors: list[str] = field(default_factory=list)
 
 
-async def open_page(port: int, assets: list[str]) -> None:
-    """Open the page as a browser does, without anything kept from before."""
-    webs = [Web(port) for _ in range(AT_ONCE)]
+async def open_page(port: int) -> None:
+    """Open the page as a browser does, on new connections, without anything kept from before."""
+    webs = [Web(port) for _ in WAVES[0]]
     try:
         await webs[0].ask("GET", "/s/", 200)
-        waiting = iter(assets)
-
-        async def fetch(web: Web) -> None:
-            for name in waiting:
-                await web.ask("GET", f"/s/assets/{name}", 200)
-
-        await asyncio.gather(*(fetch(web) for web in webs))
+        for wave in WAVES:
+            await asyncio.gather(
+                *(web.ask("GET", f"/s/assets/{name}", 200) for web, name in zip(webs, wave))
+            )
     finally:
         for web in webs:
             web.close()
 
 
-async def be_people(port: int, assets: list[str]) -> None:
+async def be_people(port: int) -> None:
     """Open the page again and again until a signal comes, and print how it went as JSON."""
     opened, is_over = Opened(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, is_over.set)
@@ -208,7 +205,7 @@ async def be_people(port: int, assets: list[str]) -> None:
         while not is_over.is_set():
             start = time.monotonic()
             try:
-                await open_page(port, assets)
+                await open_page(port)
             except (OSError, RuntimeError, EOFError) as error:
                 opened.errors.append(repr(error))
             opened.seconds.append(time.monotonic() - start)
@@ -295,13 +292,6 @@ def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _assets() -> list[str]:
-    import ocft.share
-
-    folder = Path(ocft.share.__file__).parent / "page"
-    return sorted(one.name for one in folder.iterdir() if one.suffix in {".js", ".css"})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -315,7 +305,7 @@ def main() -> None:
     if arguments.be == "load":
         asyncio.run(have_sessions(arguments.port, arguments.sessions, arguments.rounds))
     elif arguments.be == "people":
-        asyncio.run(be_people(arguments.port, _assets()))
+        asyncio.run(be_people(arguments.port))
     else:
         table = Table(as_json=arguments.json)
         for in_memory in (False, True):

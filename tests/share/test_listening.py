@@ -1,3 +1,4 @@
+import asyncio
 import socket
 
 import pytest
@@ -50,3 +51,23 @@ def test_localhost_is_loopback() -> None:
     assert {one.getsockname()[0] for one in bound.sockets} <= {"127.0.0.1", "::1"}
     for one in bound.sockets:
         one.close()
+
+
+def test_an_answer_does_not_wait_for_the_one_before_to_be_acknowledged() -> None:
+    async def work() -> tuple[object, ...]:
+        found: list[object] = []
+
+        async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            one = writer.get_extra_info("socket")
+            found.append(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        bound = bind(["127.0.0.1"], 0)
+        async with await asyncio.start_server(answer, sock=bound.sockets[0]):
+            reader, writer = await asyncio.open_connection("127.0.0.1", bound.port)
+            await reader.read()
+            writer.close()
+        return tuple(found)
+
+    (is_sent_at_once,) = asyncio.run(work())
+    assert is_sent_at_once
