@@ -1,7 +1,6 @@
 """`ocft share`: a link to files, served from here, or put at a service."""
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -26,14 +25,12 @@ from ocft.cli.share_options import (
     stdin_option,
 )
 from ocft.cli.stopping import Stopped, run
-from ocft.cli.terminal import format_size, printable
+from ocft.cli.stored_share import GO_ON, SessionWishes, StoredShare
 from ocft.errors import ConfigError, SourceNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ocft.cli.live_share import LiveOptions
-    from ocft.share import ShareClient, SharedFiles, ShareLink
+    from ocft.share import SharedFiles, ShareLink
 
 _SENDER_KEY: Final = "OCFT_SENDER_KEY"
 _DAY: Final = 24 * 3600  # seconds that a service keeps a session, if nothing is said
@@ -128,14 +125,18 @@ def share(
                     "Password, expiry and number of downloads are chosen by who made the session."
                 )
             place = _joined(session, service, sender_key_file)
-            seconds = run(_put(dialect, described, place))
-            _tell_stored(dialect, invocation, place, described, seconds)
+            stored = StoredShare(dialect, described, invocation.home.state_dir / "uploads")
+            run(stored.join(place), when_stopped=f"Stopped. {GO_ON}")
+            invocation.output.result("share", stored=True)
         elif service is not None:
-            put = _Put(dialect, described, service, lifetime or _DAY, downloads, password)
-            seconds = run(put.run())
-            _tell_stored(dialect, invocation, put.link, described, seconds)
-            invocation.output.data(str(put.link))
-            draw_qr(str(put.link), wanted=qr)
+            wishes = SessionWishes(
+                expires_in=lifetime or _DAY, max_downloads=downloads, password=password
+            )
+            stored = StoredShare(dialect, described, invocation.home.state_dir / "uploads")
+            link = run(stored.create(service, wishes), when_stopped=f"Stopped. {GO_ON}")
+            invocation.output.result("share", stored=True)
+            invocation.output.data(str(link))
+            draw_qr(str(link), wanted=qr)
         else:
             from ocft.cli.live_share import LiveOptions
 
@@ -212,111 +213,6 @@ async def _serve(
     return await live.run(keys, verifier)
 
 
-class _Put:
-    """Makes a session at a service, and puts files into it."""
-
-    def __init__(  # noqa: PLR0917 - as the command has them
-        self,
-        dialect: Dialect,
-        described: "SharedFiles",
-        service: str,
-        expires_in: int,
-        max_downloads: int | None,
-        password: str | None,
-    ) -> None:
-        from ocft.crypto import make_share_code
-        from ocft.share import ShareLink
-
-        self.link = ShareLink(service, make_share_code())
-        self._dialect = dialect
-        self._described = described
-        self._expires_in = expires_in
-        self._max_downloads = max_downloads
-        self._password = password
-
-    async def run(self) -> float:
-        """Put everything there; return how many seconds it took."""
-        import asyncio
-
-        from ocft.crypto import make_p, password_verifier, share_keys
-        from ocft.share import ShareClient, Upload
-
-        keys = await asyncio.to_thread(share_keys, self.link.code)
-        secret: tuple[bytes, bytes] | None = None
-        if self._password is not None:
-            verifier = await asyncio.to_thread(password_verifier, self._password, keys.id)
-            secret = (make_p(), verifier)
-        async with ShareClient(self.link.base, keys.id) as client:
-            grant = await client.create(
-                expires_in=self._expires_in, max_downloads=self._max_downloads, password=secret
-            )
-            self._dialect.event(
-                "session_created",
-                session_code=self.link.code,
-                share_url=str(self.link),
-                share_urls=[str(self.link)],
-                expires_at=grant.expires_at,
-            )
-            self._dialect.event("mode", mode="service")
-            began = time.monotonic()
-            upload = Upload(
-                client,
-                keys,
-                self._described,
-                p=secret[0] if secret else b"",
-                tell=_progress(self._dialect, self._described),
-            )
-            try:
-                await upload.run(grant.sender_key)
-            except BaseException:
-                # Nobody can go on with it: its code was never told.
-                await _give_up(client, grant.sender_key)
-                raise
-            return time.monotonic() - began
-
-
-async def _give_up(client: "ShareClient", sender_key: str) -> None:
-    import asyncio
-    from contextlib import suppress
-
-    from ocft.errors import OcftError
-
-    with suppress(OcftError, TimeoutError):
-        async with asyncio.timeout(5.0):
-            await client.delete(sender_key)
-
-
-async def _put(dialect: Dialect, described: "SharedFiles", place: "ShareLink") -> float:
-    """Put files into a session that somebody else made; return how many seconds it took."""
-    import asyncio
-
-    from ocft.crypto import share_keys
-    from ocft.errors import WrongPasswordError
-    from ocft.share import ShareClient, Upload
-
-    keys = await asyncio.to_thread(share_keys, place.code)
-    async with ShareClient(place.base, keys.id) as client:
-        view = await client.look()
-        dialect.event("session_joined")
-        if view.needs_password:
-            raise WrongPasswordError("The session has a password; only who made it can send to it.")
-        dialect.event("mode", mode="service")
-        began = time.monotonic()
-        upload = Upload(client, keys, described, tell=_progress(dialect, described))
-        await upload.run(place.sender_key or "")
-        return time.monotonic() - began
-
-
-def _progress(dialect: Dialect, described: "SharedFiles") -> "Callable[[int, int], None]":
-    names = [file.name for file in described.description.files]
-    label = names[0] if len(names) == 1 else f"{len(names)} files"
-
-    def tell(done: int, size: int) -> None:
-        dialect.progress("upload", label, done, size)
-
-    return tell
-
-
 def _joined(session: str, service: str | None, key_file: str | None) -> "ShareLink":
     """Return the session that is meant, with its sender key."""
     from dataclasses import replace
@@ -331,25 +227,3 @@ def _joined(session: str, service: str | None, key_file: str | None) -> "ShareLi
             f"Give the sender key by --sender-key-file, in {_SENDER_KEY}, or with the link."
         )
     return replace(place, sender_key=key)
-
-
-def _tell_stored(
-    dialect: Dialect,
-    invocation: Invocation,
-    link: "ShareLink",
-    described: "SharedFiles",
-    seconds: float,
-) -> None:
-    size = described.manifest.content_size
-    dialect.end("upload")
-    dialect.event(
-        "transfer_complete",
-        session_code=link.code,
-        bytes=size,
-        duration_ms=round(seconds * 1000),
-        speed=round(size / seconds) if seconds > 0 else 0,
-    )
-    names = [file.name for file in described.description.files]
-    label = printable(names[0]) if len(names) == 1 else f"{len(names)} files"
-    dialect.say(f"{label} ({format_size(size)}) is there, sealed.")
-    invocation.output.result("share", stored=True)

@@ -42,6 +42,7 @@ from ocft.share.serving import ShareServer, make_app, open_server
 from ocft.share.sessions import Session
 from ocft.share.sinks import FolderSink, Sink, StreamSink
 from ocft.share.stores import DiskStore, MemoryStore
+from ocft.share.unfinished import Unfinished, UnfinishedUpload
 
 __all__ = [
     "DiskStore",
@@ -74,6 +75,8 @@ __all__ = [
     "SharedFiles",
     "Sink",
     "StreamSink",
+    "Unfinished",
+    "UnfinishedUpload",
     "Upload",
     "Waiting",
     "is_near",

@@ -1,10 +1,10 @@
 """Puts files into a session that a server keeps: sealed here, and sent on after a broken line."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from ocft.crypto import (
     RECORD,
@@ -24,10 +24,12 @@ from ocft.errors import (
 )
 from ocft.share.client import ShareClient
 from ocft.share.manifest import ShareManifest, pack_share_manifest
-from ocft.share.patience import Patience, patiently
+from ocft.share.patience import Listener, Patience, patiently, unheard
 from ocft.share.working import in_thread
 from ocft.storage import SourceSet, SourceSnapshot
 from ocft.wire import Manifest, pack_manifest
+
+T = TypeVar("T")
 
 _RECORDS: Final = 64  # in one request: what is in between may have a limit for bodies
 _MAX_CONFLICTS: Final = 5  # in a row without a byte: then somebody else puts files there too
@@ -53,7 +55,9 @@ class Upload:
         keys: The session's.
         files: What is put there.
         p: What the key needs beside the code; nothing without a password.
+        salt: Of an earlier run for the same files, which is gone on with; None: a new one.
         tell: Told how many bytes of the content are there, and of how many.
+        wait: Told when nothing moves.
     """
 
     def __init__(
@@ -63,39 +67,49 @@ class Upload:
         files: SharedFiles,
         *,
         p: bytes = b"",
+        salt: bytes | None = None,
         tell: Callable[[int, int], None] = lambda _done, _size: None,
+        wait: Listener = unheard,
     ) -> None:
         self._client = client
         self._id = keys.id
         self._key = keys.key(p)
         self._files = files
         self._tell = tell
+        self._wait = wait
         self._size = files.manifest.content_size
         self._sealed_size = sealed_size(self._size)
-        self._salt = make_salt()
+        self._salt = salt or make_salt()
 
-    async def run(self, sender_key: str) -> None:
+    async def run(self, sender_key: str) -> int:
         """Put everything there, and say that it is complete.
 
         Args:
             sender_key: The session's.
+
+        Returns:
+            Bytes of the content that were there already.
 
         Raises:
             NotAuthorisedError: The key is not the session's.
             SourceChangedError: A file is not what it was when it was described.
             OcftError: What the server or the network says.
         """
-        # Asked first: a wrong key is told before anything is read, let alone sent.
-        await patiently(lambda: self._client.stored(sender_key), None)
+        # Asked first: a wrong key is told before anything is read, let alone sent. What was put
+        # there under another salt is dropped: somebody else, or another file, began.
+        offset = await self._stored(sender_key)
+        before = min(offset // SEALED_RECORD * RECORD, self._size)
+        if offset == self._sealed_size and (await self._patiently(self._client.look)).is_ready:
+            return self._size  # an earlier run ended before it heard that all is there
         sealed = seal_manifest(self._key, self._id, pack_share_manifest(self._files.description))
-        await self._put_content(sender_key)
-        await patiently(lambda: self._client.put_manifest(sender_key, sealed), None)
-        await patiently(lambda: self._client.complete(sender_key), None)
+        await self._put_content(sender_key, offset)
+        await self._patiently(lambda: self._client.put_manifest(sender_key, sealed))
+        await self._patiently(lambda: self._client.complete(sender_key))
+        return before
 
-    async def _put_content(self, sender_key: str) -> None:
+    async def _put_content(self, sender_key: str, offset: int) -> None:
         """Send the content, over as many connections as it takes."""
-        patience, conflicts = Patience(), 0
-        offset = 0  # a new salt there drops what somebody else may have begun to put
+        patience, conflicts = Patience(self._wait), 0
         packed = pack_manifest(self._files.manifest)
         with SourceSet.open(packed, self._files.sources) as source:
             while offset < self._sealed_size:
@@ -111,13 +125,16 @@ class Upload:
                         raise
                     offset = await self._stored(sender_key)
                 if offset > before:
-                    patience, conflicts = Patience(), 0
+                    patience, conflicts = Patience(self._wait), 0
 
     async def _stored(self, sender_key: str) -> int:
         """Return how much of our stream the server has; of another one, it is nothing."""
-        stored = await patiently(lambda: self._client.stored(sender_key), None)
+        stored = await self._patiently(lambda: self._client.stored(sender_key))
         offset = stored.offset if stored.salt == self._salt else 0
         return self._checked(offset)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        return await patiently(ask, None, Patience(self._wait))
 
     def _checked(self, offset: int) -> int:
         if offset > self._sealed_size:

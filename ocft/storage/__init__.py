@@ -3,6 +3,7 @@
 from ocft.storage.approvals import ApprovalStore, TrustRequest
 from ocft.storage.approving import approve, is_fingerprint_of
 from ocft.storage.arriving import ArrivingSet
+from ocft.storage.border import storage_errors
 from ocft.storage.collecting import Collected, Collection, collect
 from ocft.storage.database import Database
 from ocft.storage.identity_file import (
@@ -77,4 +78,5 @@ __all__ = [
     "remove_orphans",
     "safe_name",
     "split_owned",
+    "storage_errors",
 ]
