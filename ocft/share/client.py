@@ -180,7 +180,7 @@ class ShareClient:
         """
         fields = await self._json("GET", self._session, expected=200)
         state, expires_at = fields.get("state"), fields.get("expires_at")
-        if state not in {"waiting", "ready"}:
+        if not isinstance(state, str) or state not in {"waiting", "ready"}:
             raise _malformed()
         return SessionView(
             is_ready=state == "ready",
@@ -462,7 +462,8 @@ class ShareClient:
         """Return the error that an answer means."""
         status = response.status_code
         fields: dict[str, Any] = {}
-        with suppress(MalformedAnswerError, ServerUnreachableError):
+        # Where its words are lost the status still says what it is.
+        with suppress(MalformedAnswerError, self._httpx.HTTPError):
             fields = await self._fields(response)
         told = fields.get("error")
         code = told.get("code") if isinstance(told, dict) else None
@@ -559,8 +560,8 @@ def _seconds(text: str | None) -> float | None:
 
 def _cause(error: BaseException) -> BaseException:
     """Return what the system said, below what libraries made of it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    while (below := error.__cause__ or error.__context__) is not None:
+        error = below
     return error
 
 
