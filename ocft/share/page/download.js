@@ -3,13 +3,14 @@
 import { formatBytes, formatFiles } from "./format.js";
 import { forgetLater } from "./forgetting.js";
 import { flatNames } from "./names.js";
-import { chooseFiles, saveBlob, startStream, wayToSave } from "./saving.js";
+import { chooseFiles, nameOfBundle, saveBlob, startStream, wayToSave } from "./saving.js";
 import { publish } from "./state.js";
 import { freezeChoice, listFiles, part, say, sayError, showOnly, showSender } from "./view.js";
 
 const SAVED = "ocft:download"; // in this tab only; gone when it is closed
 const BIG = 500_000_000; // bytes that are worth a warning where they stay in memory
 const BETWEEN = 400; // ms between two files, or browsers take them for one
+const SINGLY = 20; // files; more of them are saved as one .zip
 
 export class DownloadPage {
   constructor(transfer) {
@@ -27,9 +28,13 @@ export class DownloadPage {
     transfer.again = () => transfer.last;
     transfer.on.manifest = (manifest) => this.#show(manifest);
     transfer.on.saving = () => publish({ state: "saving" });
-    transfer.on.received = ({ files, place }) => this.#save(files, place);
+    transfer.on.received = ({ files, bundle, place }) => this.#save(files, bundle, place);
     transfer.on.written = () => this.#written();
-    transfer.on.stream = ({ index, size, port }) => startStream(this.names[index], size, port);
+    transfer.on.stream = ({ index, size, port }) =>
+      startStream(this.names[index], size, port).catch((error) => {
+        console.error(error);
+        transfer.worker.postMessage({ do: "refuse" });
+      });
     part("download").onclick = () => this.#download();
     say("One moment", "Looking for the files.");
     transfer.open(JSON.parse(sessionStorage.getItem(SAVED) ?? "null"));
@@ -42,15 +47,18 @@ export class DownloadPage {
     this.wanted = files.map((_, index) => index);
     publish({ files, from, state: "ready" });
     showSender(from, note);
-    const choose = files.length > 1 ? (wanted) => this.#choose(wanted) : null;
-    listFiles(files, { choose });
+    const choose = (wanted) => {
+      this.verb = "Download"; // others than those that came so far
+      this.#choose(wanted);
+    };
+    listFiles(files, files.length > 1 ? { choose } : {});
     this.#ready("Nothing is fetched before you say so.");
     part("title").focus();
   }
 
   #ready(status, verb = "Download", wasStopped = false) {
     this.verb = verb;
-    say(this.files.length === 1 ? "A file for you" : `${this.files.length} files for you`, status);
+    say(this.files.length === 1 ? "A file for you" : `${formatFiles(this.files.length)} for you`, status);
     showOnly("files-section", "download");
     freezeChoice(false);
     if (wasStopped) part("download").focus(); // the button that had the focus went away
@@ -62,12 +70,29 @@ export class DownloadPage {
     const size = wanted.reduce((sum, index) => sum + this.files[index].size, 0);
     const what = this.files.length === 1 ? "" : ` ${formatFiles(wanted.length)}`;
     part("download").textContent = `${this.verb}${what} (${formatBytes(size)})`;
-    part("download").disabled = !wanted.length;
     this.way = wayToSave(size, this.room);
-    const inMemory = this.way === "staged" && this.room.kind === "memory" && size > BIG;
-    part("warning").hidden = !inMemory;
-    part("warning").textContent =
-      "This browser has no room to keep so much on disk while it arrives, so it may run out of memory. A private window is often the reason.";
+    this.isBundle = this.way === "staged" && wanted.length > SINGLY;
+    this.#warn(size);
+  }
+
+  #warn(size) {
+    const isTooMuch = this.way !== "staged" && this.wanted.length > SINGLY;
+    let warning = "";
+    if (isTooMuch) {
+      warning = `This browser has no room to keep so much while it arrives. Choose at most ${SINGLY} files at a time, or fewer bytes.`;
+    } else if (this.way === "staged" && this.room.kind === "memory" && size > BIG) {
+      warning =
+        "This browser has no room to keep so much on disk while it arrives, so it may run out of memory. A private window is often the reason.";
+    } else if (this.isBundle) {
+      warning = `So many files are saved as one, ${this.#nameOfBundle()}.`;
+    }
+    part("download").disabled = isTooMuch || !this.wanted.length;
+    part("warning").hidden = !warning;
+    part("warning").textContent = warning;
+  }
+
+  #nameOfBundle() {
+    return nameOfBundle(this.wanted.map((index) => this.files[index].name));
   }
 
   async #download() {
@@ -83,29 +108,37 @@ export class DownloadPage {
     }
     part("error").hidden = true;
     freezeChoice(true);
-    this.transfer.move({ do: "fetch", wanted: this.wanted, way: this.way, handles });
+    const { wanted, way, isBundle } = this;
+    this.transfer.move({ do: "fetch", wanted, way, handles, isBundle });
   }
 
-  async #save(received, place) {
-    const named = received.map(({ index, blob }) => ({ blob, name: this.names[index], size: blob.size }));
-    const again = { label: "Save again", run: (row) => saveBlob(named[row].blob, named[row].name) };
+  async #save(received, bundle, place) {
     sessionStorage.removeItem(SAVED);
-    listFiles(named, { act: again });
-    const what = named.length === 1 ? "The file is" : `All ${named.length} files are`;
-    const where = `Your browser saves ${named.length === 1 ? "it" : "them"} with its other downloads.`;
-    this.transfer.finish("Done", `${what} here, complete and unchanged. ${where}`, ["files-section"]);
-    for (const [row, { blob, name }] of named.entries()) {
+    const rows = received.map(({ index, blob }) => ({ blob, name: this.names[index], size: blob.size }));
+    const saved = bundle ? [{ blob: bundle, name: this.#nameOfBundle(), size: bundle.size }] : rows;
+    // The browser may not let the page save so many by itself.
+    listFiles(rows, { act: { label: "Save", run: (row) => saveBlob(rows[row].blob, rows[row].name) } });
+    part("save").textContent = `Save ${saved[0].name}`;
+    part("save").onclick = () => saveBlob(saved[0].blob, saved[0].name);
+    const what = rows.length === 1 ? "The file is" : `All ${formatFiles(rows.length)} are`;
+    const how = bundle ? `them as ${saved[0].name}` : `${rows.length === 1 ? "it" : "them"} with its other downloads`;
+    const status = `${what} here, complete and unchanged. Your browser saves ${how}.`;
+    this.transfer.finish("Done", status, ["files-section", ...(bundle ? ["save"] : [])]);
+    for (const [row, { blob, name }] of saved.entries()) {
       if (row) await new Promise((resolve) => setTimeout(resolve, BETWEEN));
       saveBlob(blob, name);
     }
     if (!place) return;
-    const size = named.reduce((sum, file) => sum + file.size, 0);
-    await forgetLater(place, size, () => listFiles(named));
+    const size = saved.reduce((sum, file) => sum + file.size, 0);
+    await forgetLater(place, size, () => {
+      part("save").hidden = true;
+      listFiles(rows);
+    });
   }
 
   #written() {
     sessionStorage.removeItem(SAVED);
-    const what = this.wanted.length === 1 ? "The file is" : `All ${this.wanted.length} files are`;
+    const what = this.wanted.length === 1 ? "The file is" : `All ${formatFiles(this.wanted.length)} are`;
     freezeChoice(true);
     this.transfer.finish("Done", `${what} saved, complete and unchanged.`, ["files-section"]);
   }

@@ -17,6 +17,7 @@ const WORDS = {
   BAD_ANSWER: "The server answered something that makes no sense. Nothing was saved.",
   BAD_MANIFEST: "The list of files is not valid, so nothing was fetched.",
   NO_SPACE: "There is not enough room for these files.",
+  STORAGE_LOST: "This browser lost what it kept while it arrived, so nothing was saved. Try again.",
   TOO_LARGE: "This is more than the server takes.",
   WRONG_HOST: "The server does not know the address that this page was opened with. Ask for another link.",
   SENDER_CHANGED: "The sender's files were changed meanwhile, so they cannot be fetched any more. Ask for a new link.",

@@ -25,5 +25,5 @@ export function formatSeconds(seconds) {
 
 /** Return "1 file" or "3 files". */
 export function formatFiles(count) {
-  return count === 1 ? "1 file" : `${count} files`;
+  return count === 1 ? "1 file" : `${count.toLocaleString("en")} files`;
 }

@@ -12,7 +12,8 @@ const DEVICE = /^(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|CLOCK\$|(COM|LPT)[0-9\u00b9\u
 const MAX_BYTES = 200;
 const MAX_EXTENSION = 20;
 const MAX_PARTS = 32;
-const MAX_PATH = 900; // of 1,024 bytes: leaves room for numbers
+const NUMBER = " (10000)"; // the longest there can be
+const MAX_PATH = 1024 - MAX_PARTS * NUMBER.length; // bytes: each part may get a number
 
 /** Return a name for one file or folder that means itself everywhere. */
 export function safeName(name) {
@@ -36,22 +37,31 @@ export function safePaths(paths) {
   const taken = new Set();
   const folders = new Set();
   const numbers = new Map(); // where to go on, or ten thousand equal names would take for ever
-  return paths.map((path) => {
-    const above = safeParts(path);
-    const [stem, extension] = split(above.pop());
-    for (let at = 0; at < above.length; at += 1) {
-      while (taken.has(fold(above.slice(0, at + 1).join("/")))) above[at] = `${fit(above[at], "", MAX_BYTES - 40)}_`;
-    }
-    const plain = fold([...above, stem + extension].join("/"));
-    for (let number = numbers.get(plain) ?? 0; ; number += 1) {
-      const ending = number ? ` (${number})${extension}` : extension;
-      const name = [...above, fit(stem, ending, MAX_BYTES)].join("/");
-      if (taken.has(fold(name)) || folders.has(fold(name))) continue;
-      numbers.set(plain, number + 1);
-      taken.add(fold(name));
-      for (const folder of foldersOf(name)) folders.add(fold(folder));
+  const first = (above, [stem, extension], isFree) => {
+    const plain = [...above, stem + extension].join("/");
+    if (isFree(plain)) return stem + extension;
+    const short = fit(stem.trimEnd(), NUMBER + extension, MAX_BYTES)
+      .slice(0, -(NUMBER + extension).length)
+      .trimEnd(); // two blanks are not safe
+    const key = fold([...above, short + extension].join("/"));
+    for (let number = numbers.get(key) ?? 1; ; number += 1) {
+      const name = `${short} (${number})${extension}`;
+      if (!isFree([...above, name].join("/"))) continue;
+      numbers.set(key, number);
       return name;
     }
+  };
+  return paths.map((path) => {
+    const parts = safeParts(path);
+    const above = [];
+    for (const part of parts.slice(0, -1)) {
+      above.push(first(above, [part, ""], (name) => !taken.has(fold(name))));
+      folders.add(fold(above.join("/")));
+    }
+    const isFree = (name) => !taken.has(fold(name)) && !folders.has(fold(name));
+    const name = [...above, first(above, split(parts.at(-1)), isFree)].join("/");
+    taken.add(fold(name));
+    return name;
   });
 }
 

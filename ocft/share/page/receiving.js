@@ -5,23 +5,50 @@ import { ShareError } from "./errors.js";
 import { RECORD, Records, SEALED_RECORD, recordCount } from "./keys.js";
 import { Persistence } from "./pacing.js";
 import { Sha256 } from "./sha256.js";
+import { Crc32 } from "./zip.js";
 
+const GAP = 8; // records that nobody wants, but that cost less than another request
 const STALL = 30_000; // ms without a byte: then the connection is taken for lost
 
-/** Where the wanted files lie in the content, and which records they need. */
+/**
+ * Where the wanted files lie in the content, which records they need, and where these are kept.
+ *
+ * The records come in runs, each fetched for itself. A run has a place in the content (`start` to
+ * `end`) and begins at `at` of what is kept; so does each file.
+ */
 export function planOf(manifest, wanted) {
-  let at = 0;
-  const all = manifest.files.map((file, index) => {
-    const start = at;
-    at += file.size;
-    return { index, name: file.name, digest: file.digest, start, end: at };
-  });
-  const files = all.filter((file) => wanted.includes(file.index));
-  const count = recordCount(at);
-  const first = Math.min(Math.floor(files[0].start / RECORD), count - 1);
-  const last = Math.max(first + 1, Math.ceil(files.at(-1).end / RECORD));
-  const start = first * RECORD;
-  return { files, count, first, last, start, end: Math.min(last * RECORD, at), size: at };
+  const isWanted = new Set(wanted);
+  const count = recordCount(manifest.size);
+  const files = [];
+  const runs = [];
+  let place = 0;
+  for (const [index, { name, size, digest }] of manifest.files.entries()) {
+    const file = { index, name, digest, start: place, end: place + size };
+    place += size;
+    if (!isWanted.has(index)) continue;
+    files.push(file);
+    if (size) addTo(runs, Math.floor(file.start / RECORD), Math.ceil(file.end / RECORD));
+  }
+  if (!runs.length) addTo(runs, 0, 1); // files without a byte: one record shows that the key fits
+  let kept = 0;
+  for (const run of runs) {
+    run.start = run.first * RECORD;
+    run.end = Math.min(run.last * RECORD, manifest.size);
+    run.at = kept;
+    kept += run.end - run.start;
+  }
+  let run = 0;
+  for (const file of files) {
+    while (runs[run].end < file.end && run + 1 < runs.length) run += 1;
+    file.at = file.end > file.start ? runs[run].at + file.start - runs[run].start : 0;
+  }
+  return { files, runs, count, size: manifest.size, total: kept };
+}
+
+function addTo(runs, first, last) {
+  const before = runs.at(-1);
+  if (before && first <= before.last + GAP) before.last = Math.max(before.last, last);
+  else runs.push({ first, last });
 }
 
 /** A download that can be stopped and gone on with. */
@@ -33,92 +60,113 @@ export class Receiving {
     this.plan = plan;
     this.sink = sink;
     this.report = report;
-    this.hash = new Sha256(); // of the file at `current`
-    this.current = 0;
-    this.at = plan.start;
+    this.current = 0; // of the plan's files
+    this.hash = new Sha256(); // of that file
+    this.crc = new Crc32();
+    this.run = 0; // of the plan's runs
+    this.next = plan.runs[0].first; // record
+    this.done = 0; // bytes that were opened
+    this.damaged = null; // the record that could not be opened last
   }
 
   /** Fetch, open, verify and write all that is missing. */
-  async run(signal) {
-    if (this.at === this.plan.start) await this.#takeHeld();
+  async receive(signal) {
+    signal.addEventListener("abort", () => this.sink.stop?.(), { once: true });
+    await this.#takeHeld(signal);
     const persistence = new Persistence((seconds) => this.report.waiting(seconds), signal);
     // The last record may be an empty one, so records are counted, not bytes.
-    while (this.#nextRecord() < this.plan.last) {
+    while (this.run < this.plan.runs.length) {
       await persistence.run(() => this.#fetch(persistence, signal));
     }
     for (const file of this.plan.files.slice(this.current)) await this.#endFile(file); // empty ones
   }
 
-  #nextRecord() {
-    const whole = this.at >= this.plan.end && this.plan.size > 0;
-    return whole || this.finished ? this.plan.last : Math.floor(this.at / RECORD);
-  }
-
   /** Work through what an earlier visit left behind, so that digests cover it too. */
-  async #takeHeld() {
-    if (!this.sink.held) return;
-    for await (const bytes of this.sink.reread()) {
+  async #takeHeld(signal) {
+    if (this.sink.held <= this.done) return;
+    for await (const bytes of this.sink.reread(this.done)) {
+      if (signal.aborted) throw new ShareError("CANCELLED");
       await this.#take(bytes, false);
-      this.report.checking(this.at - this.plan.start);
+      this.report.checking(this.done);
     }
   }
 
   async #fetch(persistence, signal) {
+    const { runs, count, size } = this.plan;
+    const run = runs[this.run];
     const attempt = new AbortController();
     const stop = () => attempt.abort();
     signal.addEventListener("abort", stop);
     let timer = setTimeout(stop, STALL);
     try {
-      const from = this.#nextRecord();
-      const { salt, body } = await this.service.content(from * SEALED_RECORD, attempt.signal);
-      const records = await Records.open(this.key, this.service.id, salt, this.plan.count);
-      const cutter = new Cutter(this.plan, from);
+      const from = this.next * SEALED_RECORD;
+      const { salt, body } = await this.service.content(from, size + 16 * count, attempt.signal);
+      const records = await Records.open(this.key, this.service.id, salt, count);
+      const cutter = new Cutter(this.plan, this.next);
       const reader = body.getReader();
-      while (this.#nextRecord() < this.plan.last) {
+      while (run === runs[this.run]) {
         const { done, value } = await lostIfBroken(reader.read());
-        if (done) break;
+        if (done) throw new ShareError("NETWORK", { retryable: true });
         clearTimeout(timer);
         for (const [number, sealed] of cutter.cut(value)) {
-          const bytes = await records.unseal(number, sealed);
-          await this.#take(bytes, true);
-          if (number === this.plan.count - 1) this.finished = true;
+          await this.#take(await this.#unseal(records, number, sealed), true);
           persistence.progressed();
-          this.report.progress(this.at - this.plan.start);
-          if (this.#nextRecord() >= this.plan.last) break;
+          this.report.progress(this.done);
+          if (run !== runs[this.run]) break;
         }
         timer = setTimeout(stop, STALL);
       }
-      if (this.#nextRecord() < this.plan.last) throw new ShareError("NETWORK", { retryable: true });
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
-      stop(); // what is beyond the last file that is wanted is not fetched
+      stop(); // what is beyond the last record that is wanted is not fetched
     }
   }
 
+  /** One record may have been damaged on its way: only if it is so twice, it is nothing to open. */
+  async #unseal(records, number, sealed) {
+    try {
+      return await records.unseal(number, sealed);
+    } catch (error) {
+      if (error.code !== "UNSEAL" || this.damaged === number) throw error;
+      this.damaged = number;
+      throw new ShareError("UNSEAL", { retryable: true, cause: error });
+    }
+  }
+
+  /** Take the plaintext of the next record. */
   async #take(bytes, isNew) {
     if (isNew && this.sink.write) await this.sink.write(bytes);
-    const from = this.at;
-    this.at += bytes.length;
+    const run = this.plan.runs[this.run];
+    const from = this.next * RECORD;
+    const to = from + bytes.length;
     const { files } = this.plan;
     // One file after another: a sink knows which one it writes by what ended before.
-    while (this.current < files.length && files[this.current].start < this.at) {
+    while (this.current < files.length && files[this.current].start < to) {
       const file = files[this.current];
       const piece = bytes.subarray(Math.max(0, file.start - from), Math.max(0, file.end - from));
       if (piece.length) {
         this.hash.update(piece);
+        if (this.plan.isBundle) this.crc.update(piece);
         if (this.sink.piece) await this.sink.piece(file, piece);
       }
-      if (file.end > this.at) return;
+      if (file.end > to) break;
       await this.#endFile(file);
     }
+    this.done += bytes.length;
+    this.next += 1;
+    if (this.next < run.last) return;
+    this.run += 1;
+    this.next = this.plan.runs[this.run]?.first;
   }
 
   async #endFile(file) {
     const digest = hex(this.hash.digest());
     if (file.digest !== null && digest !== file.digest) throw new ShareError("DIGEST_MISMATCH");
     if (this.sink.fileEnd) await this.sink.fileEnd(file);
+    file.crc = this.crc.value;
     this.hash = new Sha256();
+    this.crc = new Crc32();
     this.current += 1;
   }
 }

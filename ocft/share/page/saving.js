@@ -51,6 +51,13 @@ async function freeName(folder, name) {
   }
 }
 
+/** Return the name of a .zip: that of the folder where all of them are, if they are in one. */
+export function nameOfBundle(names) {
+  const [top, ...below] = names[0].split("/");
+  const isOne = below.length > 0 && names.every((name) => name.startsWith(`${top}/`));
+  return `${isOne ? top : "files"}.zip`;
+}
+
 /** Hand a Blob to the browser's downloads. */
 export function saveBlob(blob, name) {
   const url = URL.createObjectURL(blob);
@@ -89,9 +96,10 @@ export async function startStream(name, size, port) {
 function activated(registration) {
   if (registration.active) return registration.active;
   const worker = registration.installing ?? registration.waiting;
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     worker.addEventListener("statechange", () => {
       if (worker.state === "activated") resolve(worker);
+      if (worker.state === "redundant") reject(new Error("the browser dropped the service worker"));
     });
   });
 }

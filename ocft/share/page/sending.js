@@ -43,7 +43,7 @@ export class Sending {
     while (this.next < this.count || this.batch.length) {
       if (!this.batch.length) await this.#fill();
       await persistence.run(async () => {
-        if (mustAsk) await this.#findPlace();
+        if (mustAsk && (await this.#findPlace())) persistence.progressed();
         mustAsk = true; // whatever interrupts the next request
         if (this.batch.length) await this.#send(signal);
         mustAsk = false;
@@ -72,15 +72,17 @@ export class Sending {
     this.records = Math.max(1, Math.min(MOST, Math.round((this.records * AIM) / rate), this.records * 2));
   }
 
-  /** After a break: ask how far the server is, and drop what it has. */
+  /** After a break: ask how far the server is, drop what it has, and say if that is something. */
   async #findPlace() {
     const { offset, salt } = await this.service.stored();
     // What an earlier visit left is sealed under another salt; offset 0 of ours replaces it.
     if (salt !== toBase64Url(this.salt)) {
       if (this.offset > 0) throw new ShareError("CONFLICT");
-      return;
+      return false;
     }
+    const before = this.offset;
     this.#accept(offset);
+    return offset > before;
   }
 
   #accept(stored) {

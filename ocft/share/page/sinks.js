@@ -7,7 +7,6 @@ export class ChosenFiles {
   /** `handles`: from a file's place in the manifest to its FileSystemFileHandle. */
   constructor(handles) {
     this.handles = handles;
-    this.areOurs = handles.size > 1;
     this.open = new Map();
     this.held = 0;
   }
@@ -22,16 +21,19 @@ export class ChosenFiles {
   }
 
   async finish() {
-    for (const writable of this.open.values()) await writable.close();
-    this.open.clear();
+    for (const [index, writable] of this.open) {
+      await writable.close();
+      this.open.delete(index);
+    }
   }
 
   async discard() {
     for (const writable of this.open.values()) await writable.abort();
     this.open.clear();
-    // Those in a folder were made for this; a file that the person chose may be an older one.
-    if (!this.areOurs) return;
-    for (const handle of this.handles.values()) await handle.remove?.();
+    // What is empty was made for this, by us or by the browser's dialog.
+    for (const handle of this.handles.values()) {
+      if (!(await handle.getFile()).size) await handle.remove?.();
+    }
   }
 
   async #of(file) {
@@ -83,19 +85,19 @@ export class StreamedDownloads {
     const channel = new MessageChannel();
     this.port = channel.port1;
     this.wanted = 0;
-    this.gone = false;
+    this.gone = null;
     this.port.onmessage = ({ data }) => {
       if (data.pull) this.wanted += 1;
-      if (data.gone) this.gone = true;
+      if (data.gone) this.gone = "CANCELLED"; // in the browser's list of downloads
       this.wake?.();
     };
     this.begin(file, channel.port2);
-    const timer = setTimeout(() => {
-      this.gone = true;
-      this.wake?.();
-    }, PATIENCE);
-    await this.#room();
-    clearTimeout(timer);
+    const timer = setTimeout(() => this.stop("NO_SPACE"), PATIENCE);
+    try {
+      await this.#room();
+    } finally {
+      clearTimeout(timer);
+    }
     this.wanted += 1; // asked for, not used yet
   }
 
@@ -105,7 +107,13 @@ export class StreamedDownloads {
         this.wake = resolve;
       });
     }
-    if (this.gone) throw new ShareError("CANCELLED");
+    if (this.gone) throw new ShareError(this.gone);
     this.wanted -= 1;
+  }
+
+  /** Do not wait any longer for a browser that does not read. */
+  stop(code = "CANCELLED") {
+    this.gone = code;
+    this.wake?.();
   }
 }

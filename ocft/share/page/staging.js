@@ -3,12 +3,15 @@
 // On disk where the browser lets us: its private file system (https, or the same machine), else its
 // database, which `http://` pages have too. Both give a Blob that stays on disk when it is saved.
 
+import { hex } from "./bytes.js";
+import { ShareError } from "./errors.js";
 import { RECORD } from "./keys.js";
 
 const PART = 8 * RECORD;
 const OLD = 24 * 3600 * 1000; // ms after which what nobody came back for is dropped
 const SAVING = 3600 * 1000; // ms in which a browser may still copy what it was told to save
 const RELEASE = 2000; // ms in which a page that was reloaded lets go of its file
+const ANSWER = 500; // ms in which another tab says that it uses a place
 const PREFIX = "ocft-";
 
 /** Open the place called `name` for at most `size` bytes; the best kind there is. */
@@ -89,9 +92,9 @@ class Folder {
     this.held += bytes.length;
   }
 
-  async *reread() {
+  async *reread(from) {
     const held = this.held;
-    for (let at = 0; at < held; at += RECORD) {
+    for (let at = from; at < held; at += RECORD) {
       const bytes = new Uint8Array(Math.min(RECORD, held - at));
       this.access.read(bytes, { at });
       yield bytes;
@@ -103,7 +106,7 @@ class Folder {
     this.access.flush();
     this.access.close();
     await this.folder.getFileHandle("saved", { create: true });
-    return this.file.getFile();
+    return complete(await this.file.getFile(), this.held);
   }
 
   async discard() {
@@ -125,7 +128,9 @@ class Database {
 
   static async open(name, size) {
     const db = await Database.#connect();
-    const place = new Database(db, name);
+    const channel = await claim(name);
+    const place = new Database(db, channel ? name : `${name}-${newName()}`);
+    place.channel = channel;
     const parts = await place.#parts();
     let held = parts.reduce((sum, part) => sum + part.size, 0);
     if (usable(held, size) !== held) {
@@ -159,29 +164,30 @@ class Database {
     if (this.filled >= PART) await this.#store();
   }
 
-  async *reread() {
-    for (const part of await this.#parts()) {
-      for (let at = 0; at < part.size; at += RECORD) {
-        yield new Uint8Array(await part.slice(at, at + RECORD).arrayBuffer());
-      }
+  async *reread(from) {
+    const whole = new Blob(await this.#parts());
+    for (let at = from; at < whole.size; at += RECORD) {
+      yield new Uint8Array(await whole.slice(at, at + RECORD).arrayBuffer());
     }
   }
 
   async blob() {
     if (this.filled) await this.#store();
     await this.#mark(true);
-    return new Blob(await this.#parts());
+    return complete(new Blob(await this.#parts()), this.held);
   }
 
   async discard() {
     await this.#clear();
     this.db.close();
+    this.channel?.close();
   }
 
   async #store() {
     const part = new Blob(this.waiting);
-    const change = this.db.transaction("parts", "readwrite");
+    const change = this.db.transaction(["parts", "places"], "readwrite");
     change.objectStore("parts").put(part, [this.name, this.count]);
+    change.objectStore("places").put({ at: Date.now(), saved: false }, this.name);
     await committed(change);
     this.count += 1;
     this.waiting = [];
@@ -241,6 +247,36 @@ class Memory {
     this.waiting = [];
     this.filled = 0;
   }
+}
+
+/** Return a Blob that has all that was written. Storage that was cleared meanwhile has less. */
+function complete(blob, size) {
+  if (blob.size !== size) throw new ShareError("STORAGE_LOST");
+  return blob;
+}
+
+/**
+ * Take a place for this tab until the channel is closed; null if another tab has it, since two
+ * would write into each other's parts. (There are no locks on `http://` pages, and a tab that was
+ * reloaded must find its own again.)
+ */
+async function claim(name) {
+  const me = newName();
+  const channel = new BroadcastChannel(name);
+  let isFree = true;
+  channel.onmessage = ({ data }) => {
+    if (data.asks && data.asks !== me) channel.postMessage({ has: me });
+    if (data.has) isFree = false;
+  };
+  channel.postMessage({ asks: me });
+  await new Promise((resolve) => setTimeout(resolve, ANSWER));
+  if (isFree) return channel;
+  channel.close();
+  return null;
+}
+
+function newName() {
+  return hex(crypto.getRandomValues(new Uint8Array(8)));
 }
 
 /** Open a file for writing; after a reload the page before may hold it for a moment. */

@@ -3,7 +3,7 @@
 import { formatBytes, formatFiles } from "./format.js";
 import { safePaths } from "./names.js";
 import { publish } from "./state.js";
-import { listFiles, part, say, showOnly } from "./view.js";
+import { listFiles, part, say, sayError, showOnly } from "./view.js";
 
 const MAX_FILES = 10_000;
 
@@ -53,16 +53,25 @@ export class UploadPage {
       const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
       const plain = [...event.dataTransfer.files];
       if (!this.open) return;
-      if (entries.some(Boolean)) this.#add((await Promise.all(entries.map(filesOf))).flat());
-      else this.#add(plain.map((file) => ({ file, path: file.name })));
+      if (!entries.some(Boolean)) {
+        this.#add(plain.map((file) => ({ file, path: file.name })));
+        return;
+      }
+      try {
+        this.#add((await Promise.all(entries.map(filesOf))).flat());
+      } catch {
+        sayError("Some of these cannot be read, so nothing was added.");
+      }
     });
   }
 
   #add(found) {
     if (!this.open) return;
     this.isNew = true;
-    this.chosen.push(...found.slice(0, MAX_FILES - this.chosen.length));
-    this.#ready(found.length ? `${formatFiles(found.length)} added.` : "");
+    const taken = found.slice(0, MAX_FILES - this.chosen.length);
+    this.chosen.push(...taken);
+    this.#ready(taken.length ? `${formatFiles(taken.length)} added.` : "");
+    if (taken.length < found.length) sayError(`One link takes ${formatFiles(MAX_FILES)}; the others were left out.`);
   }
 
   #ready(status, verb = "Send") {

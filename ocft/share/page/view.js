@@ -16,7 +16,7 @@ export function showOnly(...ids) {
 
 const PARTS = [
   "code-form", "password-form", "error", "upload-form", "files-section", "upload-words", "moving",
-  "warning", "download", "upload", "retry", "cancel",
+  "warning", "download", "upload", "save", "retry", "cancel",
 ];
 
 /** Say where things stand; screen readers read it out when it changes. */
@@ -43,22 +43,24 @@ export function showSender(from, note) {
 
 /**
  * List files. `choose(indexes)` is told which are ticked; `act` gives a button to each row:
- * `{label, run(index)}`.
+ * `{label, run(index)}`. Of very many only the first have rows of their own.
  */
 export function listFiles(files, { choose = null, act = null } = {}) {
+  const shown = files.slice(0, SHOWN_FILES);
+  const rest = files.slice(SHOWN_FILES);
   const boxes = [];
-  const ticked = () => choose(boxes.flatMap((box, index) => (box.checked ? [index] : [])));
-  const rows = files.slice(0, choose ? files.length : SHOWN_FILES).map((file, index) => {
+  const ticked = () => {
+    const areOn = boxes.map((box) => box.checked);
+    part("all").checked = areOn.every(Boolean);
+    choose(files.flatMap((_, index) => (areOn[Math.min(index, SHOWN_FILES)] ? [index] : [])));
+  };
+  const rowOf = (words) => {
     const row = document.createElement("li");
-    const words = [nameOf(file.name), textIn("span", "size", formatBytes(file.size))];
     if (choose) {
       const box = document.createElement("input");
       box.type = "checkbox";
       box.checked = true;
-      box.addEventListener("change", () => {
-        part("all").checked = boxes.every((one) => one.checked);
-        ticked();
-      });
+      box.addEventListener("change", ticked);
       boxes.push(box);
       const label = document.createElement("label");
       label.append(box, ...words);
@@ -66,6 +68,10 @@ export function listFiles(files, { choose = null, act = null } = {}) {
     } else {
       row.append(...words);
     }
+    return row;
+  };
+  const rows = shown.map((file, index) => {
+    const row = rowOf([nameOf(file.name), textIn("span", "size", formatBytes(file.size))]);
     if (act) {
       const button = textIn("button", "quiet small", act.label);
       button.type = "button";
@@ -75,12 +81,13 @@ export function listFiles(files, { choose = null, act = null } = {}) {
     }
     return row;
   });
+  const sizeOf = (some) => formatBytes(some.reduce((sum, file) => sum + file.size, 0));
+  if (rest.length) {
+    const words = `and ${formatFiles(rest.length)} more`;
+    rows.push(rowOf([textIn("span", "name", words), textIn("span", "size", sizeOf(rest))]));
+  }
   part("files").replaceChildren(...rows);
-  const left = files.length - rows.length;
-  part("more").hidden = !left;
-  part("more").textContent = `and ${formatFiles(left)} more`;
-  const size = files.reduce((sum, file) => sum + file.size, 0);
-  part("files-title").textContent = `${formatFiles(files.length)}, ${formatBytes(size)}`;
+  part("files-title").textContent = `${formatFiles(files.length)}, ${sizeOf(files)}`;
   part("all-label").hidden = !choose;
   part("all").checked = true;
   part("all").onchange = () => {

@@ -2,7 +2,7 @@
 //
 // The page sends `{do: ...}`, this answers `{happened: ...}`; page.js has the other half.
 
-import { fromBase64Url, hex, toBase64Url } from "./bytes.js";
+import { fromBase64Url, hex, toBase64Url, utf8 } from "./bytes.js";
 import { ShareError, asShareError } from "./errors.js";
 import { Records, keysOf, sessionKey } from "./keys.js";
 import { parseManifest } from "./manifest.js";
@@ -13,6 +13,7 @@ import { Service } from "./service.js";
 import { sha256 } from "./sha256.js";
 import { ChosenFiles, StreamedDownloads } from "./sinks.js";
 import { freeRoom, openStaging, stagingKind, sweep } from "./staging.js";
+import { zipOf } from "./zip.js";
 
 const LOOK_AGAIN = 4000; // ms; a server lets one address look 20 times a minute
 
@@ -104,20 +105,23 @@ class Session {
     });
   }
 
-  async fetch({ wanted, way, handles }) {
+  async fetch({ wanted, way, handles, isBundle }) {
     this.stopper = new AbortController();
     const same = this.receiving && this.wanted.join() === wanted.join();
-    if (!same) await this.#prepare(wanted, way, handles);
+    if (!same) await this.#prepare(wanted, way, handles, isBundle);
     const { plan, sink } = this.receiving;
-    tell("begun", { total: plan.end - plan.start });
+    tell("begun", { total: plan.total });
     try {
-      await this.receiving.run(this.stopper.signal);
+      await this.receiving.receive(this.stopper.signal);
       tell("saving");
       if (sink.blob) {
         const whole = await sink.blob();
-        const cut = (file) => whole.slice(file.start - plan.start, file.end - plan.start, OCTETS);
-        const files = plan.files.map((file) => ({ index: file.index, blob: cut(file) }));
-        tell("received", { files, place: sink.name ?? null });
+        for (const file of plan.files) {
+          file.blob = whole.slice(file.at, file.at + file.end - file.start, OCTETS);
+        }
+        const bundle = plan.isBundle ? zipOf(plan.files) : null;
+        const files = plan.files.map(({ index, blob }) => ({ index, blob }));
+        tell("received", { files, bundle, place: sink.name ?? null });
       } else {
         await sink.finish();
         tell("written");
@@ -129,12 +133,15 @@ class Session {
     }
   }
 
-  async #prepare(wanted, way, handles) {
+  async #prepare(wanted, way, handles, isBundle) {
     await this.receiving?.sink.discard();
-    const plan = planOf(this.manifest, wanted);
-    const name = `${this.service.id}-${this.mark}-${plan.first}`;
+    const plan = { ...planOf(this.manifest, wanted), isBundle };
+    // What is kept of one choice is the beginning of another one with the same records before.
+    const before = plan.runs.flatMap(({ first, last }) => [first, last]).slice(0, -1);
+    const choice = hex(sha256(utf8(before.join(",")))).slice(0, 16);
+    const name = `${this.service.id}-${this.mark}-${choice}`;
     const sinks = {
-      staged: () => openStaging(name, plan.end - plan.start),
+      staged: () => openStaging(name, plan.total),
       chosen: () => new ChosenFiles(handles),
       streamed: () =>
         new StreamedDownloads((file, port) =>
@@ -150,7 +157,7 @@ class Session {
     const lost = ["NETWORK", "CANCELLED", "RATE_LIMITED", "SHUTTING_DOWN"].includes(error.code);
     if (!lost || !sink.write) {
       this.receiving = null;
-      await sink.discard();
+      await sink.discard().catch((second) => console.error(second)); // the first one is told
     }
     if (!lost) await this.service.receipt({ ok: false, code: error.code });
     throw error;
@@ -168,6 +175,11 @@ class Session {
       if (asShareError(error).code === "SOURCE_CHANGED") this.sending = null;
       throw error;
     }
+  }
+
+  /** The page could not begin a download of the browser. */
+  refuse() {
+    this.receiving?.sink.stop?.("NO_SPACE");
   }
 
   cancel() {
