@@ -227,6 +227,8 @@ def measure(folder: Path, number: int, rounds: int, *, in_memory: bool) -> dict[
         stack.callback(server.terminate)
         assert server.stdout is not None
         said = json.loads(server.stdout.readline())
+        if "urls" not in said:
+            raise RuntimeError(f"the server did not start: {said}")
         port = urlsplit(said["urls"][0]).port
         me = [sys.executable, __file__, "--port", str(port)]
         quiet = _people(me, seconds=2.0)

@@ -92,6 +92,7 @@ class ContentAnswer:
             # The next record is read and sealed while this one leaves.
             following = asyncio.create_task(self._read(answer))
             try:
+                await self._sessions.turns.wait()
                 await send({"type": "http.response.body", "body": data, "more_body": True})
             finally:
                 await asyncio.wait([following])

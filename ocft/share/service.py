@@ -34,6 +34,7 @@ from ocft.share.refusals import (
 )
 from ocft.share.sessions import Download, Session
 from ocft.share.stores import DiskStore, MemoryStore, Store
+from ocft.share.turns import Turns
 from ocft.share.working import in_thread
 from ocft.storage import SourceSnapshot
 
@@ -73,6 +74,7 @@ class Sessions:
         self.counts = dict.fromkeys(("made", "ended", "joined", "done", "failed"), 0)
         self.bytes_out = 0
         self.bytes_in = 0
+        self.turns = Turns()
         self._store: Store = store or MemoryStore()
         self._observer = observer
         self._sessions: dict[str, Session] = {}

@@ -78,6 +78,7 @@ class Uploads:
         try:
             async for piece in body_pieces(request, idle_seconds=idle):
                 waiting += piece
+                await self._sessions.turns.wait()
                 if len(waiting) >= _PIECE:
                     await self._append(session, content, turn, lock, waiting)
         finally:
