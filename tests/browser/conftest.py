@@ -55,6 +55,12 @@ def server(lan_port: int) -> Iterator[Server]:
         yield running
 
 
+HELPERS: Final = """
+    const bytes = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+    const text = (array) => btoa(String.fromCharCode(...array));
+"""
+
+
 class Visits:
     """Opens pages as people do, each in a browser without a history."""
 
@@ -91,6 +97,18 @@ def visit(browser: "Browser", server: Server) -> Iterator[Visits]:
     for context in browser.contexts:
         context.close()
     assert not visits.errors
+
+
+@pytest.fixture(params=["localhost", LAN])
+def page(request: pytest.FixtureRequest, visit: Visits) -> "Page":
+    """A page that does nothing, with and without WebCrypto."""
+    return visit("", host=request.param)
+
+
+def call(page: "Page", module: str, body: str, value: Any = None) -> Any:
+    """Run a function's body with a module of the page as `m`, and a value as `v`."""
+    code = f"async (v) => {{ {HELPERS} const m = await import('/s/assets/{module}'); {body} }}"
+    return page.evaluate(code, value)
 
 
 @pytest.fixture

@@ -1,42 +1,22 @@
-"""The page's own cryptography and rules for names, against ours and published vectors."""
+"""The page's own cryptography, against ours and published vectors."""
 
 import base64
 import hashlib
-import json
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ocft.crypto import PasswordRun, make_share_code, password_verifier, share_keys
-from ocft.storage import safe_name
-from ocft.storage.names import is_safe_part
-from tests.browser.conftest import LAN, Visits
-from tests.browser.serving import Server
+from tests.browser.conftest import call
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-HELPERS = """
-    const bytes = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
-    const text = (array) => btoa(String.fromCharCode(...array));
-"""
-
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-@pytest.fixture(params=["localhost", LAN])
-def page(request: pytest.FixtureRequest, visit: Visits) -> "Page":
-    return visit("", host=request.param)
-
-
-def call(page: "Page", module: str, body: str, value: Any = None) -> Any:
-    """Run a function's body with a module of the page as `m`, and a value as `v`."""
-    code = f"async (v) => {{ {HELPERS} const m = await import('/s/assets/{module}'); {body} }}"
-    return page.evaluate(code, value)
 
 
 def test_aes_gcm_is_that_of_nist(page: "Page") -> None:
@@ -139,45 +119,3 @@ def test_a_proof_of_a_password_is_the_one_that_the_server_makes(page: "Page") ->
 
 def url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-NAMES = [
-    "a.txt", "", ".", "..", "a/b", "a\\b", "con", "COM1.txt", "nul .x", "-rf", "~", ".git", "a.",
-    "a ", " a", "a\tb", "a\x00b", "a\u202egpj", "e\u0301", "\u00e9", "\ufeffa", "\u200d", "\u037e",
-    "\u2126", "a:b", 'a"b', "a\u2215b", "\uff0e\uff0e", "x" * 300, "\u00fc" * 150 + ".tar.gz",
-    "a." + "b" * 30, "\u3000a", "\u2800", "a\u0085b", "\U0001f600.png", "\ud83d", "\u180ea",
-    "a\x1cb",
-]  # fmt: skip
-
-
-def is_part(name: str, *, is_top: bool) -> bool:
-    return name != "" and is_safe_part(name, is_top=is_top)
-
-
-def test_names_are_made_safe_as_they_are_here(page: "Page") -> None:
-    body = """
-        return JSON.parse(v).map((one) =>
-            [m.safeName(one), m.isSafePart(one, true), m.isSafePart(one, false)]);
-    """
-    want = [
-        [safe_name(one), is_part(one, is_top=True), is_part(one, is_top=False)] for one in NAMES
-    ]
-    got = call(page, "names.js", body, json.dumps(NAMES))  # JSON carries lone surrogates too
-    assert dict(zip(NAMES, got, strict=True)) == dict(zip(NAMES, want, strict=True))
-
-
-def test_files_to_send_get_names_that_every_receiver_takes(page: "Page") -> None:
-    paths = ["a", "A/b", "a", "x/.git/c", ".git/c", "d/" * 40 + "e", ("f" * 190 + "/") * 8 + "g"]
-    body = "const names = m.safePaths(v); return [names, m.clash(names)]"
-    names, clashes = call(page, "names.js", body, paths)
-    assert not clashes
-    for name in names:
-        parts = name.split("/")
-        assert all(is_safe_part(part, is_top=not at) for at, part in enumerate(parts))
-    assert all(len(name.encode()) <= 1024 and name.count("/") < 32 for name in names)
-    assert names[:4] == ["a", "A_/b", "a (1)", "x/.git/c"]
-
-
-def test_ten_thousand_equal_names_are_told_apart_at_once(server: Server, page: "Page") -> None:
-    body = "return m.flatNames(Array(10000).fill('d/a.txt')).at(-1)"
-    assert call(page, "names.js", body) == "a (9999).txt"
