@@ -91,3 +91,25 @@ def test_people_get_no_json(capsys: pytest.CaptureFixture[str]) -> None:
     dialect.progress("x", "file", 1, 2)
     dialect.say("words \x1b")
     assert capsys.readouterr() == ("", "words \\x1b\n")
+
+
+def test_that_nothing_moves_is_told_once_until_something_moves(
+    dialect: Dialect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seconds in (30.04, 27.0):
+        dialect.waiting("x", "The connection broke.", seconds)
+    dialect.progress("x", "file", 1, 10)
+    dialect.waiting("x", "The connection broke.", 30.0)
+    told = [line for line in lines(capsys) if line["event"] != "progress"]
+    assert (
+        told
+        == [
+            {"event": "waiting_for_connection", "message": "The connection broke.", "seconds": 30.0}
+        ]
+        * 2
+    )
+
+
+def test_people_are_told_how_long_it_is_waited(capsys: pytest.CaptureFixture[str]) -> None:
+    Dialect(Output()).waiting("x", "The connection broke.", 29.7)
+    assert capsys.readouterr().err == "The connection broke. Waiting for up to 30 seconds.\n"

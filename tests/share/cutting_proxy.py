@@ -69,6 +69,12 @@ class CuttingProxy:
         self._is_down = True
         self.cut()
 
+    def vanish(self) -> None:
+        """Cut all connections; from now on nobody listens here."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not end a waiting accept
+        self._listener.close()
+        self.cut()
+
     def come_up(self) -> None:
         """Pass new connections on again."""
         self._is_down = False

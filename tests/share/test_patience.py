@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from ocft.errors import RateLimitedError, ServerUnreachableError
-from ocft.share.patience import Patience, patiently
+from ocft.share.patience import Patience, Waiting, patiently
 from ocft.testing import run
 
 
@@ -67,3 +67,53 @@ def test_a_server_that_asks_for_no_pause_again_and_again_is_given_up() -> None:
         return asyncio.get_running_loop().time() - began
 
     assert run(work()) == pytest.approx(15)
+
+
+def test_where_nobody_can_come_back_it_is_enough_much_sooner() -> None:
+    def seconds(error: ServerUnreachableError, *, is_live: bool) -> float:
+        async def ask() -> None:
+            raise error
+
+        async def work() -> float:
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(ServerUnreachableError):
+                await patiently(ask, None, Patience(is_live=is_live))
+            return asyncio.get_running_loop().time() - began
+
+        return run(work())
+
+    refused = ServerUnreachableError("nobody listens", is_refused=True)
+    assert seconds(refused, is_live=True) < 2
+    assert seconds(refused, is_live=False) >= 30  # a service may start anew
+    assert seconds(ServerUnreachableError("broke"), is_live=True) >= 30  # a cable may be cut
+
+
+def test_a_wait_is_told_with_how_long_it_is_at_most_but_not_a_short_one() -> None:
+    told: list[Waiting] = []
+    tries = []
+
+    async def ask() -> None:
+        tries.append(0)
+        if len(tries) < 6:
+            raise ServerUnreachableError("gone")
+
+    async def work() -> None:
+        await patiently(ask, None, Patience(told.append))
+
+    run(work())
+    assert [(wait.reason, round(wait.seconds, 1)) for wait in told] == [
+        ("gone", 29.9),
+        ("gone", 29.7),
+        ("gone", 29.3),
+        ("gone", 28.5),
+    ]
+
+
+def test_a_pause_that_the_server_wants_is_told() -> None:
+    told: list[Waiting] = []
+
+    async def work() -> None:
+        await Patience(told.append).pause(RateLimitedError("slow down", retry_after=7))
+
+    run(work())
+    assert told == [Waiting("slow down", 7)]

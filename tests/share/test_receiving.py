@@ -1,6 +1,7 @@
 """`ocft.share.receiving`: from a link to files, through a server and over broken connections."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from ocft.crypto import (
 from ocft.errors import (
     DigestMismatchError,
     NoSessionError,
+    ServerUnreachableError,
     TransferTimeoutError,
     WrongPasswordError,
 )
@@ -27,6 +29,7 @@ from ocft.share import (
     ReceiveEvent,
     ReceiveProgress,
     ShareLink,
+    Waiting,
     receive,
 )
 from tests.share.cutting_proxy import CuttingProxy
@@ -166,3 +169,50 @@ def test_a_session_that_is_not_there_is_said_at_once(keys: ShareKeys, tmp_path: 
                 await receive(link(served), FolderSink(tmp_path / "inbox"))
 
     run(work)
+
+
+def test_what_is_a_part_of_something_that_is_gone_is_removed(
+    keys: ShareKeys, tmp_path: Path
+) -> None:
+    random_file(tmp_path / "file", 40 * RECORD)  # more than what is on the way
+
+    async def work() -> None:
+        async with serving() as served:
+            session = share(served.sessions, keys, tmp_path / "file")
+
+            def end_at_two(event: ReceiveEvent) -> None:
+                if isinstance(event, ReceiveProgress) and event.bytes_done >= 2 * RECORD:
+                    served.sessions.end(session, "deleted")
+
+            with pytest.raises(NoSessionError):
+                await receive(link(served), FolderSink(tmp_path / "inbox"), tell=end_at_two)
+            assert list((tmp_path / "inbox").iterdir()) == []
+
+    run(work)
+
+
+def test_a_live_sender_that_is_gone_is_known_at_once(keys: ShareKeys, tmp_path: Path) -> None:
+    random_file(tmp_path / "file", 4 * RECORD)
+    told: list[ReceiveEvent] = []
+
+    with CuttingProxy(1, bytes_until_cut=lambda: 2 * SEALED_RECORD) as proxy:
+
+        def hear(event: ReceiveEvent) -> None:
+            told.append(event)
+            if isinstance(event, ReceiveProgress):
+                with suppress(OSError):  # the second time
+                    proxy.vanish()
+
+        async def work() -> None:
+            async with serving(public_url=f"http://127.0.0.1:{proxy.port}") as served:
+                proxy.target = served.server.port
+                share(served.sessions, keys, tmp_path / "file")
+                for _ in range(2):  # another run knows, too, that this one cannot come back
+                    began = time.monotonic()
+                    with pytest.raises(ServerUnreachableError):
+                        await receive(link(served), FolderSink(tmp_path / "inbox"), tell=hear)
+                    assert time.monotonic() - began < 10, "it waited for half a minute"
+                assert named(tmp_path / "inbox") == []
+
+        run(work)
+    assert any(isinstance(event, Waiting) for event in told)
