@@ -138,6 +138,19 @@ def test_a_file_with_another_digest_is_not_saved(server: Server, visit: Visits) 
     assert failure(page) == "DIGEST_MISMATCH"
 
 
+def larger(manifest: dict[str, Any]) -> None:
+    manifest["files"][0]["size"] += 5 * MIB
+
+
+def test_a_manifest_that_promises_more_than_there_is_is_refused_at_once(
+    server: Server, visit: Visits
+) -> None:
+    page = visit(server.share({"a": b"a"}, change=larger))
+    wait_for(page, "ready")
+    page.get_by_test_id("download").click()
+    assert failure(page) == "BAD_MANIFEST"
+
+
 def name_it(name: str) -> Callable[[dict[str, Any]], None]:
     def change(manifest: dict[str, Any]) -> None:
         manifest["files"][0]["name"] = name
