@@ -164,13 +164,12 @@ def draw_qr(link: str, *, wanted: bool | None) -> None:
     """
     if wanted is False or sys.stderr is None or not sys.stderr.isatty():
         return
-    import shutil
-
     import segno
 
     code = segno.make(link, error="l", micro=False)
     width = code.symbol_size()[0]
-    columns, rows = shutil.get_terminal_size()
+    # Of stderr: stdout may be a pipe.
+    columns, rows = os.get_terminal_size(sys.stderr.fileno())
     if wanted or (width <= columns and width // 2 + 3 <= rows):
         code.terminal(out=sys.stderr, compact=True)
 
