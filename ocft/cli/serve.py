@@ -176,8 +176,8 @@ class _Serving:
             output.note(event="serving", port=server.port, urls=list(server.bases))
             for base in server.bases:
                 output.data(f"{base}/s/")
-            if len(sessions):
-                output.say(f"Sessions kept from before: {len(sessions)}.")
+            if sessions.count:
+                output.say(f"Sessions kept from before: {sessions.count}.")
             output.say("Serving. Ctrl-C ends it.")
             await asyncio.Event().wait()
 

@@ -215,7 +215,7 @@ class ShareApp:
         gate.count(address, steady())
         if gate.is_locked:
             self.sessions.tell(PasswordLocked(session.id))
-        await self.sessions.save(session)
+        await self.sessions.keeper.note(session)
         try:
             ours, proof = await in_thread(gate.answer, message)
         except UnsealError as error:
@@ -232,9 +232,10 @@ class ShareApp:
     async def _get_manifest(self, request: Request) -> Response:
         session = self._session(request)
         self._download(request, session)
-        if not session.is_ready or session.manifest is None:
+        if not session.is_ready:
             raise Conflict("The sender is not done yet.")
-        return Response(session.manifest, media_type="application/octet-stream")
+        manifest = await self.sessions.keeper.manifest(session)
+        return Response(manifest, media_type="application/octet-stream")
 
     async def _get_content(self, request: Request) -> "ASGIApp":
         session = self._session(request)
@@ -278,10 +279,7 @@ class ShareApp:
         sealed = await read_body(request, SALT + MAX_MANIFEST + SEAL, idle_seconds=idle)
         if len(sealed) <= SALT + SEAL:
             raise BadRequest("This is no sealed manifest.")
-        if session.is_ready or session.is_over:
-            raise Conflict("This session is complete.")
-        session.manifest = sealed
-        await self.sessions.save(session)
+        await self.sessions.put_manifest(session, sealed)
         return Response(status_code=204)
 
     async def _patch_content(self, request: Request) -> Response:
@@ -293,7 +291,7 @@ class ShareApp:
         session = self._senders_session(request)
         if not session.is_ready:
             content = session.stored
-            if session.manifest is None or content is None or not content.is_complete:
+            if not session.has_manifest or content is None or not content.is_complete:
                 raise Conflict("Something is missing.")
             await self.sessions.complete(session)
         return Response(status_code=204)

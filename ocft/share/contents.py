@@ -127,12 +127,16 @@ class _LiveAnswer:
 class StoredContent(ABC):
     """Sealed bytes that a sender puts here; they can be read when they are complete."""
 
-    def __init__(self, *, length: int | None = None, salt: bytes = b"", stored: int = 0) -> None:
+    def __init__(
+        self, *, length: int | None = None, salt: bytes = b"", stored: int = 0, synced: int = 0
+    ) -> None:
         self._length = length
         self.salt = salt
         """Of the stream, once it has begun."""
         self.stored = stored
         """Bytes that are here."""
+        self.synced = synced
+        """Bytes of them that outlive a loss of power."""
 
     @property
     def length(self) -> int | None:
@@ -147,7 +151,12 @@ class StoredContent(ABC):
     def begin(self, length: int, salt: bytes) -> None:
         """Begin anew: what was stored is dropped. Call it in a worker thread."""
         self._clear()
-        self._length, self.salt, self.stored = length, salt, 0
+        self._length, self.salt, self.stored, self.synced = length, salt, 0, 0
+
+    def drop(self) -> None:
+        """Drop everything: nothing has begun. Call it in a worker thread."""
+        self._clear()
+        self._length, self.salt, self.stored, self.synced = None, b"", 0, 0
 
     def append(self, data: bytes) -> None:
         """Put bytes at the end. Call it in a worker thread.
@@ -158,13 +167,23 @@ class StoredContent(ABC):
         self._write(data)
         self.stored += len(data)
 
-    @abstractmethod
     def sync(self) -> None:
-        """Make sure that what was stored outlives a loss of power."""
+        """Make sure that what was stored outlives a loss of power. Call it in a worker thread.
+
+        Raises:
+            OSError: That is not sure.
+        """
+        stored = self.stored  # more may come meanwhile
+        if stored:
+            self._sync()
+        self.synced = stored
 
     @abstractmethod
     def answer(self, offset: int) -> Answer:
         """Begin an answer."""
+
+    @abstractmethod
+    def _sync(self) -> None: ...
 
     @abstractmethod
     def _clear(self) -> None: ...

@@ -83,7 +83,7 @@ class ContentAnswer:
         ):
             raise NoSession
         if session.start(download):
-            await self._sessions.save(session)
+            await self._sessions.keeper.note(session)
         self._sessions.tell(DownloadStarted(session.id, download.name, sent))
         await self._begin(send, answer.salt)
         while data:
@@ -102,6 +102,10 @@ class ContentAnswer:
             data = following.result()
         if sent != self._length:
             raise ConnectionAbortedError("the content is not complete")
+        if gone.done():
+            raise ConnectionAbortedError("nobody knows what arrived")
+        if session.complete(download):
+            await self._sessions.keeper.note(session)
         await send({"type": "http.response.body", "body": b""})
 
     async def _open(self) -> Answer:

@@ -32,9 +32,9 @@ class Metrics:
             lines.extend(f"ocft_{name}{labels} {value}" for labels, value in values.items())
 
         ready = sum(session.is_ready for session in sessions)
-        states = {'{state="ready"}': ready, '{state="waiting"}': len(sessions) - ready}
+        states = {'{state="ready"}': ready, '{state="waiting"}': sessions.count - ready}
         add("sessions", "gauge", "Sessions that are not over.", states)
-        add("stored_bytes", "gauge", "Sealed bytes kept.", {"": sessions.bytes_stored})
+        add("stored_bytes", "gauge", "Sealed bytes kept.", {"": sessions.room.used})
         add("requests_under_way", "gauge", "Requests being answered.", {"": self.under_way})
         counts = sessions.counts
         add("sessions_made_total", "counter", "Sessions made.", {"": counts["made"]})

@@ -1,16 +1,14 @@
 """All sessions of one server: making, finding, ending them; the room that they take."""
 
 import asyncio
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ocft.crypto import ShareKeys, is_share_id, make_p, make_token, seal_manifest, token_digest
-from ocft.errors import ConfigError, StorageError
+from ocft.errors import ConfigError
 from ocft.share.contents import LiveContent
 from ocft.share.happenings import (
     DownloadEnded,
@@ -20,6 +18,7 @@ from ocft.share.happenings import (
     SessionReady,
     ShareEvent,
 )
+from ocft.share.keeping import Keeper
 from ocft.share.limits import Limits
 from ocft.share.manifest import ShareManifest, pack_share_manifest
 from ocft.share.passwords import PasswordGate, PasswordSecret
@@ -30,18 +29,15 @@ from ocft.share.refusals import (
     RateLimited,
     ShuttingDown,
     SourceChanged,
-    TooLarge,
 )
+from ocft.share.room import Room
 from ocft.share.sessions import Download, Session
-from ocft.share.stores import DiskStore, MemoryStore, Store
+from ocft.share.stores import MemoryStore, Store
 from ocft.share.turns import Turns
-from ocft.share.working import in_thread
 from ocft.storage import SourceSnapshot
 
-_log = logging.getLogger(__name__)
 _SWEEP_SECONDS: Final = 1.0
 _MAX_SPOILT: Final = 100
-_SPARE: Final = 64 << 20  # bytes of a disk that are left to others
 
 
 class Sessions:
@@ -75,23 +71,20 @@ class Sessions:
         self.bytes_out = 0
         self.bytes_in = 0
         self.turns = Turns()
-        self._store: Store = store or MemoryStore()
+        self.keeper = Keeper(MemoryStore() if store is None else store)
+        self.room = Room(self.limits, self.keeper.free, steady)
         self._observer = observer
         self._sessions: dict[str, Session] = {}
-        self._used = 0  # sealed bytes of all that is stored
         self._spoilt: OrderedDict[str, float] = OrderedDict()  # until when it is remembered
-        self._removals: set[asyncio.Task[None]] = set()
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many are not over."""
+        # No `__len__`: with one, a server without sessions would be false.
         return len(self._sessions)
 
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._sessions.values()))
-
-    @property
-    def bytes_stored(self) -> int:
-        """Sealed bytes of all that is stored."""
-        return self._used
 
     def add_live(
         self,
@@ -111,7 +104,7 @@ class Sessions:
             sources: Its files' paths, and what each was like when the manifest was made.
             verifier: `password_verifier` of a password, if there is one.
             expires_in: Seconds; None: until the process ends.
-            max_downloads: How many downloads may begin; None: any number.
+            max_downloads: How many downloads there may be; None: any number.
 
         Raises:
             MalformedMessageError: No receiver would take the manifest.
@@ -147,7 +140,7 @@ class Sessions:
         Args:
             session_id: Of the sender's code.
             expires_in: Seconds; more than the limit is cut to it.
-            max_downloads: How many downloads may begin; None: any number.
+            max_downloads: How many downloads there may be; None: any number.
             password: What a password is proved with, if there is one.
 
         Raises:
@@ -164,11 +157,7 @@ class Sessions:
             raise Conflict("This id is taken.")
         if len(self._sessions) >= self.limits.sessions:
             raise RateLimited("This server has too many sessions.", wait=60)
-        try:
-            place = self._store.place(session_id)  # one mkdir: no thread, so nobody comes between
-        except StorageError as error:
-            _log.warning("%s", error)
-            raise NoSpace("The server cannot keep this.") from error
+        place = self.keeper.place(session_id)  # one mkdir: no thread, so nobody comes between
         sender_key = make_token()
         session = Session(
             session_id,
@@ -181,7 +170,11 @@ class Sessions:
         )
         self._sessions[session_id] = session
         self.counts["made"] += 1
-        await self.save(session)
+        try:
+            await self.keeper.save(session)
+        except NoSpace:
+            self.end(session, "closed")
+            raise
         return session, sender_key
 
     def find(self, session_id: str) -> Session:
@@ -229,6 +222,8 @@ class Sessions:
             ok: What its receiver says; None: nothing.
             code: The receiver's error.
         """
+        if ok and download.is_started:
+            session.complete(download)
         session.drop(download)
         if download.is_started:
             self.counts["done" if ok else "failed"] += 1
@@ -236,13 +231,41 @@ class Sessions:
         if not session.is_open(self.wall()) and not session.is_busy:
             self.end(session, self._reason(session))
         elif download.is_started:
-            await self.save(session)
+            await self.keeper.note(session)
+
+    async def put_manifest(self, session: Session, sealed: bytes) -> None:
+        """Keep the manifest of a session that is not ready, in place of an earlier one.
+
+        Raises:
+            Conflict: The session is complete.
+            NoSession: It is over.
+            NoSpace: The disk, or the quota, refuses.
+        """
+        if session.is_ready or session.place is None:
+            raise Conflict("This session is complete.")
+        before = session.place.manifest_size
+        self.room.take(session, len(sealed))
+        try:
+            await self.keeper.put_manifest(session, sealed)
+        except BaseException:
+            self.room.give_back(session, len(sealed))
+            raise
+        self.room.give_back(session, before)
 
     async def complete(self, session: Session) -> None:
-        """Open a session to receivers: all is there."""
+        """Open a session to receivers: all is there.
+
+        Raises:
+            NoSpace: The disk refuses; the session stays as it was.
+        """
         session.is_ready = True
-        await self.save(session)
-        self.tell(SessionReady(session.id))
+        try:
+            await self.keeper.save(session)
+        except NoSpace:
+            session.is_ready = False
+            raise
+        if not session.is_over:
+            self.tell(SessionReady(session.id))
 
     def end(self, session: Session, reason: str) -> None:
         """End a session and remove what is stored of it; more than once is fine."""
@@ -256,12 +279,9 @@ class Sessions:
             if download.is_started:
                 self.counts["failed"] += 1
                 self.tell(DownloadEnded(session.id, download.name, None, None))
-        self.give_back(session)
+        self.room.give_back(session)
         self.counts["ended"] += 1
-        if session.place is not None:
-            removal = asyncio.ensure_future(in_thread(session.place.remove))
-            self._removals.add(removal)
-            removal.add_done_callback(self._removals.discard)
+        self.keeper.remove(session)
         self.tell(SessionEnded(session.id, reason))
 
     def spoil(self, session: Session) -> None:
@@ -271,74 +291,15 @@ class Sessions:
             self._spoilt.popitem(last=False)
         self.end(session, "source-changed")
 
-    def check_room(self, size: int) -> None:
-        """Refuse content that cannot fit.
-
-        Args:
-            size: Sealed bytes that are to come.
-
-        Raises:
-            TooLarge: More than a session may have.
-            NoSpace: More than is free.
-        """
-        if size > self.limits.bytes_of_session:
-            raise TooLarge(f"A session has at most {self.limits.bytes_of_session} bytes here.")
-        free = self._store.free()
-        has_room = free is None or size + _SPARE <= free
-        if self._used + size > self.limits.bytes_in_total or not has_room:
-            raise NoSpace("The server has no room for this.")
-
-    def take(self, session: Session, size: int) -> None:
-        """Take room for bytes that came.
-
-        Raises:
-            NoSpace: There is none.
-        """
-        if self._used + size > self.limits.bytes_in_total:
-            raise NoSpace("The server has no room for this.")
-        self._used += size
-        session.taken += size
-
-    def give_back(self, session: Session, size: int | None = None) -> None:
-        """Give room back.
-
-        Args:
-            session: Whose.
-            size: How much; None: all that it has.
-        """
-        size = session.taken if size is None else min(size, session.taken)
-        self._used -= size
-        session.taken -= size
-
-    async def save(self, session: Session) -> None:
-        """Keep what is to outlive the process."""
-        if session.place is None or session.is_over:
-            return
-        with suppress(OSError):  # no room: what a restart would know is older than it could be
-            await in_thread(session.place.save, session.state(), session.manifest)
-
     def load(self) -> None:
         """Take over what an earlier process kept; call it before the server is opened."""
-        if not isinstance(self._store, DiskStore):
-            return
-        ours = set(self._sessions)
-        for state, manifest, place in self._store.kept():
-            if state.get("id") in ours:
-                continue  # made by this process already
-            try:
-                session = self._restored(state, manifest, place)
-            except (ValueError, KeyError, TypeError) as error:
-                _log.warning("A session that was kept cannot be read (%s).", type(error).__name__)
-                place.remove()
-                continue
-            if session.id in self._sessions or not (
-                session.is_open(self.wall()) or session.is_busy
-            ):
-                place.remove()
+        for session in self.keeper.kept(self.steady()):
+            is_over = not session.is_open(self.wall()) and not session.is_busy
+            if (is_over or session.id in self._sessions) and session.place is not None:
+                session.place.remove()
                 continue
             self._sessions[session.id] = session
-            session.taken = place.content.stored
-            self._used += session.taken
+            self.room.take_over(session)
 
     def sweep(self) -> None:
         """End what is over by now."""
@@ -362,41 +323,17 @@ class Sessions:
         """End all sessions, unless they are kept for the next start."""
         self.is_closing = True
         for session in self:
-            if is_kept and isinstance(self._store, DiskStore) and session.place is not None:
-                await self.save(session)
+            if is_kept and self.keeper.outlives and session.place is not None:
+                await self.keeper.note(session)
                 del self._sessions[session.id]
             else:
                 self.end(session, "closed")
-        while self._removals:
-            await asyncio.wait(list(self._removals))
+        await self.keeper.close()
 
     def tell(self, event: ShareEvent) -> None:
         """Tell the observer."""
         if self._observer is not None:
             self._observer(event)
-
-    def _restored(self, state: dict[str, Any], manifest: bytes | None, place: Any) -> Session:
-        password = state["password"]
-        gate = None
-        if password is not None:
-            secret = PasswordSecret(
-                bytes.fromhex(password["p"]), bytes.fromhex(password["verifier"])
-            )
-            gate = PasswordGate(secret, wrong=int(state["wrong"]))
-        if not is_share_id(state["id"]):
-            raise ValueError("no id")
-        session = Session(
-            state["id"],
-            place.content,
-            expires_at=state["expires_at"],
-            max_downloads=state["max_downloads"],
-            sender_key=bytes.fromhex(state["sender_key"]),
-            gate=gate,
-            place=place,
-            manifest=manifest,
-        )
-        session.restore(state, self.steady())
-        return session
 
     def _reason(self, session: Session) -> str:
         return "used-up" if session.downloads_left == 0 else "expired"

@@ -1,5 +1,6 @@
 """The sessions of one server: who may do what with them, and when they are over (R-SHR-10)."""
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import Iterator
@@ -28,7 +29,9 @@ class Download:
     quiet_since: float
     """When it was used last; seconds on the steady clock."""
     is_started: bool = False
-    """Whether a byte of content left: from then on it counts."""
+    """Whether a byte of content left: from then on nobody else may have this download."""
+    is_whole: bool = False
+    """Whether the last byte left, too: from then on it counts for good."""
     turn: int = 0
     """Which of its answers may go on: the newest."""
     answers: int = 0
@@ -42,11 +45,11 @@ class Session:
         session_id: From the code; the server does not know that.
         content: What is shared, sealed.
         expires_at: Seconds since the epoch; None: with the process.
-        max_downloads: How many downloads may begin; None: any number.
+        max_downloads: How many downloads there may be; None: any number.
         sender_key: SHA-256 of what lets the sender in; None: nobody puts anything in.
         gate: The password's, if there is one.
         place: Where it is kept, if it is.
-        manifest: Sealed.
+        manifest: Sealed; None: it is kept at the place, once there is one.
     """
 
     def __init__(
@@ -70,8 +73,10 @@ class Session:
         self.manifest = manifest
         self.is_ready = isinstance(content, LiveContent)
         self.is_over = False
-        self.started = 0
-        """Downloads that began, within the session's life."""
+        self.whole = 0
+        """Downloads of which all left, within the session's life."""
+        self.writing = asyncio.Lock()
+        """Held by who writes to the place."""
         self.upload_turn = 0
         """Which upload may go on: the newest."""
         self.taken = 0
@@ -85,9 +90,19 @@ class Session:
         return self.content if isinstance(self.content, StoredContent) else None
 
     @property
+    def has_manifest(self) -> bool:
+        """Whether there is a manifest."""
+        return self.manifest is not None or (
+            self.place is not None and self.place.manifest_size > 0
+        )
+
+    @property
     def downloads_left(self) -> int | None:
-        """How many may still begin."""
-        return None if self.max_downloads is None else max(0, self.max_downloads - self.started)
+        """How many may still begin: one that breaks off before its end gives its own back."""
+        if self.max_downloads is None:
+            return None
+        begun = sum(one.is_started and not one.is_whole for one in self._downloads.values())
+        return max(0, self.max_downloads - self.whole - begun)
 
     @property
     def is_busy(self) -> bool:
@@ -143,11 +158,18 @@ class Session:
         return download
 
     def start(self, download: Download) -> bool:
-        """Count a download whose first byte leaves now; say whether it was the first time."""
+        """Note that a download's first byte leaves now; say whether it was the first time."""
         if download.is_started:
             return False
         download.is_started = True
-        self.started += 1
+        return True
+
+    def complete(self, download: Download) -> bool:
+        """Count a download whose last byte left, or arrived; say whether it was the first time."""
+        if download.is_whole:
+            return False
+        download.is_whole = True
+        self.whole += 1
         return True
 
     def drop(self, download: Download) -> None:
@@ -178,9 +200,9 @@ class Session:
             else None,
             "wrong": self.gate.wrong if self.gate else 0,
             "is_ready": self.is_ready,
-            "started": self.started,
+            "whole": self.whole,
             "downloads": [
-                {"name": one.name, "token": one.token.hex()}
+                {"name": one.name, "token": one.token.hex(), "is_whole": one.is_whole}
                 for one in self._downloads.values()
                 if one.is_started
             ],
@@ -194,10 +216,15 @@ class Session:
             KeyError: It is something else.
         """
         self.is_ready = bool(state["is_ready"])
-        self.started = int(state["started"])
+        stored = self.stored
+        if self.is_ready and not (self.has_manifest and stored is not None and stored.is_complete):
+            raise ValueError("something is missing")
+        self.whole = int(state["whole"])
         for one in state["downloads"]:
-            token = bytes.fromhex(one["token"])
-            self._downloads[token] = Download(str(one["name"]), token, steady, is_started=True)
+            token, is_whole = bytes.fromhex(one["token"]), bool(one["is_whole"])
+            self._downloads[token] = Download(
+                str(one["name"]), token, steady, is_started=True, is_whole=is_whole
+            )
 
     def __iter__(self) -> Iterator[Download]:
         return iter(list(self._downloads.values()))

@@ -1,19 +1,23 @@
 """Where a service keeps its sessions: in memory, or below a folder, where they outlive it."""
 
 import json
+import logging
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final, Protocol
 
-from ocft.crypto import SEALED_RECORD
+from ocft.crypto import RECORD, SALT, SEALED_RECORD
 from ocft.errors import StorageError
 from ocft.share.contents import Answer, StoredContent
 
+_log = logging.getLogger(__name__)
 _MODE: Final = 0o600
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Place(Protocol):
@@ -21,9 +25,31 @@ class Place(Protocol):
 
     content: StoredContent
     """Its content."""
+    manifest_size: int
+    """Bytes of its sealed manifest; 0: there is none yet."""
 
-    def save(self, state: dict[str, Any], manifest: bytes | None) -> None:
-        """Keep what else there is to know, for the next start; in a worker thread."""
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep what else there is to know, for the next start; in a worker thread.
+
+        Raises:
+            OSError: The disk refuses; what was kept before stays.
+        """
+        ...
+
+    def put_manifest(self, sealed: bytes) -> None:
+        """Keep a manifest, in place of an earlier one; in a worker thread.
+
+        Raises:
+            OSError: The disk refuses; what was kept before stays.
+        """
+        ...
+
+    def manifest(self) -> bytes:
+        """Return the manifest; in a worker thread.
+
+        Raises:
+            OSError: It is not there any more.
+        """
         ...
 
     def remove(self) -> None:
@@ -64,35 +90,50 @@ class MemoryPlace:
 
     def __init__(self) -> None:
         self.content: StoredContent = _MemoryContent()
+        self.manifest_size = 0
+        self._manifest = b""
 
-    def save(self, state: dict[str, Any], manifest: bytes | None) -> None:
+    def save(self, state: dict[str, Any]) -> None:
         """Do nothing: nothing outlives the process."""
 
+    def put_manifest(self, sealed: bytes) -> None:
+        """Keep a manifest."""
+        self._manifest, self.manifest_size = sealed, len(sealed)
+
+    def manifest(self) -> bytes:
+        """Return the manifest."""
+        return self._manifest
+
     def remove(self) -> None:
-        """Let go of the content."""
-        self.content.begin(0, b"")
+        """Let go of everything."""
+        self.put_manifest(b"")
+        self.content.drop()
 
 
 class _MemoryContent(StoredContent):
     def __init__(self) -> None:
         super().__init__()
         self._pieces: list[bytes] = []
-
-    def sync(self) -> None:
-        pass
+        self._last = bytearray()  # grows, so that many small pieces are not copied again and again
 
     def answer(self, offset: int) -> Answer:
-        return _MemoryAnswer(list(self._pieces), offset, self.salt)
+        return _MemoryAnswer([*self._pieces, bytes(self._last)], offset, self.salt)
+
+    def _sync(self) -> None:
+        pass
 
     def _clear(self) -> None:
         self._pieces = []
+        self._last = bytearray()
 
     def _write(self, data: bytes) -> None:
-        # Pieces of a record each, so that many small ones do not cost a list entry each.
-        if self._pieces and len(self._pieces[-1]) + len(data) <= SEALED_RECORD:
-            self._pieces[-1] += data
-        else:
+        if not self._last and len(data) >= RECORD:
             self._pieces.append(data)
+            return
+        self._last += data
+        if len(self._last) >= RECORD:
+            self._pieces.append(bytes(self._last))
+            self._last = bytearray()
 
 
 class _MemoryAnswer:
@@ -125,6 +166,7 @@ class DiskStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._made: set[str] = set()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -138,6 +180,7 @@ class DiskStore:
         """
         # An id may come again while what it named before is being removed.
         folder = self._folder / f"{session_id}.{secrets.token_hex(4)}"
+        self._made.add(folder.name)
         try:
             folder.mkdir(mode=0o700)
         except OSError as error:
@@ -148,16 +191,20 @@ class DiskStore:
         """Return the bytes that the disk has left."""
         return shutil.disk_usage(self._folder).free
 
-    def kept(self) -> Iterator[tuple[dict[str, Any], bytes | None, "DiskPlace"]]:
-        """Yield what an earlier process kept; what cannot be read is removed."""
+    def kept(self) -> Iterator[tuple[dict[str, Any], "DiskPlace"]]:
+        """Yield what an earlier process kept; what makes no sense is removed."""
         for folder in sorted(self._folder.iterdir()):
             if not folder.is_dir() or folder.is_symlink() or "." not in folder.name:
                 continue  # not ours
+            if folder.name in self._made:
+                continue  # this process'
             place = DiskPlace(folder)
             try:
-                yield *place.load(), place
-            except (OSError, ValueError, KeyError, TypeError):
+                yield place.load(), place
+            except (FileNotFoundError, ValueError, KeyError, TypeError):
                 place.remove()
+            except OSError as error:  # a disk that fails for now is no reason to remove anything
+                _log.warning("A session cannot be read: %s.", error.strerror)
 
 
 class DiskPlace:
@@ -166,31 +213,63 @@ class DiskPlace:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.content: StoredContent = _DiskContent(folder / "content")
+        self.manifest_size = 0
 
-    def save(self, state: dict[str, Any], manifest: bytes | None) -> None:
+    def save(self, state: dict[str, Any]) -> None:
         """Write what else there is to know, whole or not at all."""
         content = self.content
-        if manifest is not None:
-            self._write("manifest", manifest)
-        kept = state | {"length": content.length, "salt": content.salt.hex()}
-        self._write("session.json", json.dumps(kept).encode("ascii"))
+        about = {
+            "length": content.length,
+            "salt": content.salt.hex(),
+            "synced": content.synced,
+            "boot": _boot(),
+        }
+        self._write("session.json", json.dumps(state | about).encode("ascii"))
 
-    def load(self) -> tuple[dict[str, Any], bytes | None]:
-        """Read what was written.
+    def put_manifest(self, sealed: bytes) -> None:
+        """Write a manifest, whole or not at all."""
+        self._write("manifest", sealed)
+        self.manifest_size = len(sealed)
+
+    def manifest(self) -> bytes:
+        """Read the manifest."""
+        with open(self._folder / "manifest", "rb", opener=_owner_only) as file:
+            return file.read()
+
+    def load(self) -> dict[str, Any]:
+        """Read what was written, and cut the content to what is known to be there.
 
         Raises:
-            OSError: It is not there.
+            FileNotFoundError: There is nothing.
+            OSError: It cannot be read.
             ValueError: It is something else.
+            KeyError: It is something else.
+            TypeError: It is something else.
         """
-        state = json.loads((self._folder / "session.json").read_bytes())
-        manifest = None
+        state: dict[str, Any] = json.loads((self._folder / "session.json").read_bytes())
+        length, synced, salt = state["length"], state["synced"], bytes.fromhex(state["salt"])
+        if type(synced) is not int or type(length) not in {int, NoneType} or synced < 0:
+            raise ValueError("no state of a session")
+        if length is not None and (len(salt) != SALT or synced > length):
+            raise ValueError("no state of a session")
         with suppress(FileNotFoundError):
-            manifest = (self._folder / "manifest").read_bytes()
+            self.manifest_size = (self._folder / "manifest").stat().st_size
         path = self._folder / "content"
-        stored = path.stat().st_size if path.exists() else 0
-        salt = bytes.fromhex(state["salt"])
-        self.content = _DiskContent(path, length=state["length"], salt=salt, stored=stored)
-        return state, manifest
+        stored = 0
+        with suppress(FileNotFoundError), open(path, "r+b", opener=_owner_only) as file:
+            stored = file.seek(0, os.SEEK_END)
+            if stored < synced:
+                raise ValueError("content is missing")
+            # After a loss of power what was not synced may be anything; after the end of the
+            # process alone the system still has it.
+            if not state["boot"] or state["boot"] != _boot():
+                stored = synced
+            stored = min(stored, length or 0)
+            file.truncate(stored)
+        if stored < synced:
+            raise ValueError("content is missing")
+        self.content = _DiskContent(path, length=length, salt=salt, stored=stored, synced=synced)
+        return state
 
     def remove(self) -> None:
         """Remove the folder."""
@@ -203,16 +282,23 @@ class DiskPlace:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._folder / name)
+        _sync_names(self._folder)
 
 
 class _DiskContent(StoredContent):
     def __init__(
-        self, path: Path, *, length: int | None = None, salt: bytes = b"", stored: int = 0
+        self,
+        path: Path,
+        *,
+        length: int | None = None,
+        salt: bytes = b"",
+        stored: int = 0,
+        synced: int = 0,
     ) -> None:
-        super().__init__(length=length, salt=salt, stored=stored)
+        super().__init__(length=length, salt=salt, stored=stored, synced=synced)
         self._path = path
 
-    def sync(self) -> None:
+    def _sync(self) -> None:
         with self._open("r+b") as file:
             os.fsync(file.fileno())
 
@@ -253,3 +339,20 @@ class _DiskAnswer:
 
 def _owner_only(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), _MODE)
+
+
+def _boot() -> str:
+    """Return what names the time since the system started; nothing where nobody knows."""
+    try:
+        return _BOOT.read_text("ascii").strip()
+    except (OSError, UnicodeError):
+        return ""
+
+
+def _sync_names(folder: Path) -> None:
+    with suppress(OSError):  # not every file system can
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

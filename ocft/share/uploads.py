@@ -13,6 +13,7 @@ from ocft.share.sessions import Session
 from ocft.share.working import in_thread
 
 _PIECE: Final = 1 << 20  # bytes that are written at a time
+_SYNCED: Final = 64 << 20  # bytes after which a loss of power loses no more
 
 
 class Uploads:
@@ -55,15 +56,17 @@ class Uploads:
         if content.length is None or (offset == 0 and salt != content.salt):
             if offset:
                 raise _misplaced(0)
-            self._sessions.check_room(length)
-            self._sessions.give_back(session)
-            await in_thread(content.begin, length, salt)
-            # Kept before any byte is: after a crash nobody goes on under another salt.
-            await self._sessions.save(session)
+            before = content.stored
+            self._sessions.room.promise(session, length, freed=before)
+            try:
+                await self._sessions.keeper.begin(session, length, salt)
+            finally:
+                self._sessions.room.give_back(session, before - content.stored)
         elif (length, salt) != (content.length, content.salt):
             raise Conflict("This is another content than the one that was begun.")
         if offset != content.stored:
             raise _misplaced(content.stored)
+        self._sessions.room.promise(session, length - offset)
 
     async def _append_all(
         self,
@@ -86,7 +89,7 @@ class Uploads:
             if waiting and session.upload_turn == turn and not session.is_over:
                 await self._append(session, content, turn, lock, waiting)
         _check_turn(session, turn)
-        await in_thread(content.sync)
+        await self._sessions.keeper.sync(session)
 
     async def _append(
         self,
@@ -102,15 +105,17 @@ class Uploads:
             _check_turn(session, turn)
             if content.length is None or content.stored + len(data) > content.length:
                 raise Conflict("This is more than was declared.")
-            self._sessions.take(session, len(data))
+            self._sessions.room.take(session, len(data))
             before = content.stored
             try:
                 await in_thread(content.append, data)
             except OSError as error:
                 raise NoSpace("The server cannot keep this.") from error
             finally:
-                self._sessions.give_back(session, len(data) - (content.stored - before))
+                self._sessions.room.give_back(session, len(data) - (content.stored - before))
             self._sessions.bytes_in += len(data)
+            if content.stored - content.synced >= _SYNCED:
+                await self._sessions.keeper.sync(session)
 
 
 def _open(session: Session) -> StoredContent:

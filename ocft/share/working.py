@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -13,7 +14,21 @@ async def in_thread(call: Callable[P, T], *args: P.args, **named: P.kwargs) -> T
 
     So nothing is closed, and no lock released, under a thread that still works.
     """
-    work = asyncio.ensure_future(asyncio.to_thread(call, *args, **named))
+    return await _ended(asyncio.ensure_future(asyncio.to_thread(call, *args, **named)))
+
+
+async def in_thread_of(threads: Executor, call: Callable[..., T], *args: object) -> T:
+    """Do the same in one of some threads.
+
+    Args:
+        threads: Which ones.
+        call: What to do.
+        args: Its arguments.
+    """
+    return await _ended(asyncio.get_running_loop().run_in_executor(threads, call, *args))
+
+
+async def _ended(work: "asyncio.Future[T]") -> T:
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:

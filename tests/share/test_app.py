@@ -36,6 +36,7 @@ def test_files_reach_a_receiver_sealed(tmp_path: Path) -> None:
             assert (await served.client.get(at(keys))).json() == {
                 "state": "ready",
                 "needs_password": False,
+                "live": True,
                 "size": 3_000_007 + 3 * 16,
                 "expires_at": None,
                 "downloads_left": 1,
@@ -184,7 +185,7 @@ def test_a_download_under_way_outlives_the_expiry_but_not_its_rest(
             assert refused.status_code == 404
             served.clock.now += FREE.resume_seconds + 1
             served.sessions.sweep()
-            assert not len(served.sessions)
+            assert not served.sessions.count
             assert DownloadEnded(keys.id, begun["download"], None, None) in served.events
 
     run(work)
@@ -386,7 +387,7 @@ def test_what_a_sender_put_here_reaches_receivers() -> None:
             assert again.status_code == 204  # its answer may have been lost
             assert (await served.client.delete(at(keys), headers=headers)).status_code == 204
             assert (await served.client.get(at(keys))).status_code == 404
-            assert served.sessions.bytes_stored == 0
+            assert served.sessions.room.used == 0
 
     run(work)
 
@@ -397,14 +398,14 @@ def test_another_salt_at_the_beginning_starts_the_content_anew() -> None:
         async with serving() as served:
             headers = await served.make(keys)
             await served.patch(keys, headers, bytes(1000), salt=bytes(16), length=5000)
-            assert served.sessions.bytes_stored == 1000
+            assert served.sessions.room.used == 1000
             other = await served.patch(
                 keys, headers, bytes(10), salt=bytes(15) + b"1", offset=1000, length=5000
             )
             assert other.status_code == 409
             anew = await served.patch(keys, headers, bytes(10), salt=bytes(15) + b"1", length=700)
             assert anew.headers["upload-offset"] == "10"
-            assert served.sessions.bytes_stored == 10
+            assert served.sessions.room.used == 10
 
     run(work)
 
@@ -439,7 +440,7 @@ def test_uploads_stop_at_the_limits() -> None:  # R-SHR-9
             beyond = await served.patch(keys_of(1), two, bytes(200), salt=bytes(16), length=100)
             assert beyond.status_code == 413
             await served.client.delete(at(keys_of(0)), headers=one)
-            assert served.sessions.bytes_stored == 0
+            assert served.sessions.room.used == 0
 
     run(work)
 
@@ -514,7 +515,7 @@ def test_a_body_that_is_none_makes_no_session(body: bytes) -> None:  # cases J1 
             )
             assert answer.status_code == 400
             assert answer.json()["error"]["code"] == "BAD_REQUEST"
-            assert not len(served.sessions)
+            assert not served.sessions.count
 
     run(work)
 
@@ -722,6 +723,6 @@ def test_a_server_that_ends_takes_no_more_of_an_upload() -> None:
             answer = await served.patch(keys_of(), headers, b"x", salt=bytes(16), length=9)
             assert answer.status_code == 503
             assert answer.json()["error"]["code"] == "SHUTTING_DOWN"
-            assert served.sessions.bytes_stored == 0
+            assert served.sessions.room.used == 0
 
     run(work)

@@ -202,7 +202,7 @@ def test_what_has_expired_looks_like_what_never_was() -> None:  # R-SHR-10
                 await stranger.put(share, 0, b"x"),
             ):
                 assert (reply.status, reply.body) == (404, unknown.body)
-            assert stranger.sessions.bytes_stored == 0
+            assert stranger.sessions.room.used == 0
 
     within_patience(work)
 
@@ -222,7 +222,7 @@ def test_a_download_under_way_outlives_its_session_but_not_its_own_silence() -> 
             stranger.clock.at += 301
             stranger.sessions.sweep()
             assert (await stranger.get(share, token)).status == 404
-            assert stranger.sessions.bytes_stored == 0
+            assert stranger.sessions.room.used == 0
 
     within_patience(work)
 
@@ -603,7 +603,7 @@ def test_a_form_of_a_foreign_page_makes_nothing(kind: str) -> None:  # CSRF
         async with strangers() as stranger:
             body = json.dumps({"id": new_id(), "expires_in": 100}).encode()
             reply = await stranger.ask("POST", API, {"Content-Type": kind}, body)
-            assert (reply.status, len(stranger.sessions)) == (400, 0)
+            assert (reply.status, stranger.sessions.count) == (400, 0)
 
     within_patience(work)
 
@@ -698,7 +698,7 @@ def test_a_body_that_is_not_right_makes_nothing(body: bytes) -> None:
             reply = await stranger.post(API, body.replace(b"ID", new_id().encode()))
             assert (reply.status, reply.code) == (400, "BAD_REQUEST")
             assert len(reply.body) < 300
-            assert len(stranger.sessions) == 0
+            assert stranger.sessions.count == 0
 
     within_patience(work)
 
@@ -732,7 +732,7 @@ def test_a_body_without_a_length_is_read_no_further_than_others() -> None:
             }
             head = stranger.head("PATCH", f"{share.path}/content", rows)
             assert (await stranger.ask_raw(head + b"3\r\nabc\r\n0\r\n\r\n")).status == 411
-            assert stranger.sessions.bytes_stored == 0
+            assert stranger.sessions.room.used == 0
 
     within_patience(work)
 
@@ -766,7 +766,7 @@ def test_a_number_of_an_upload_that_is_none_is_refused(name: str, value: str) ->
             share = await stranger.begin()
             reply = await stranger.put(share, 0, b"x", length=None, **{name: value})
             assert reply.status in {400, 413}
-            assert stranger.sessions.bytes_stored == 0
+            assert stranger.sessions.room.used == 0
 
     within_patience(work)
 
@@ -790,7 +790,7 @@ def test_a_salt_that_is_none_is_refused(salt: str) -> None:
         async with strangers() as stranger:
             share = await stranger.begin()
             assert (await stranger.put(share, 0, b"x", OCFT_Salt=salt)).status == 400
-            assert stranger.sessions.bytes_stored == 0
+            assert stranger.sessions.room.used == 0
 
     within_patience(work)
 
@@ -825,7 +825,7 @@ def test_more_than_was_declared_is_not_taken() -> None:
             assert (await stranger.put(share, 0, share.content + b"x")).status == 413
             assert (await stranger.put(share, 0, share.content)).status == 204
             assert (await stranger.put(share, 1000, b"x")).status == 413
-            assert stranger.sessions.bytes_stored == 1000
+            assert stranger.sessions.room.used == 1000
 
     within_patience(work)
 
@@ -888,7 +888,7 @@ def test_room_is_limited_for_each_and_for_all() -> None:  # R-SHR-9
             auth = {"Authorization": f"Bearer {other.sender_key}"}
             assert (await stranger.ask("DELETE", other.path, auth)).status == 204
             assert (await stranger.put(third, 0, third.content)).status == 204
-            assert stranger.sessions.bytes_stored == 2000
+            assert stranger.sessions.room.used == 2000
             assert (await stranger.ask("GET", one.path)).status == 200
 
     within_patience(work)
@@ -900,7 +900,7 @@ def test_two_uploads_at_once_do_not_take_more_than_there_is() -> None:
             shares = [await stranger.begin() for _ in range(5)]
             replies = await asyncio.gather(*(stranger.put(one, 0, one.content) for one in shares))
             assert sorted(reply.status for reply in replies) == [204, 204, 507, 507, 507]
-            assert stranger.sessions.bytes_stored == 2000
+            assert stranger.sessions.room.used == 2000
 
     within_patience(work)
 
@@ -920,7 +920,7 @@ def test_an_upload_that_breaks_off_goes_on_where_it_was() -> None:
             writer.write(head + share.content[:200_000])
             await writer.drain()
             writer.close()
-            while stranger.sessions.bytes_stored != 200_000:
+            while stranger.sessions.room.used != 200_000:
                 await asyncio.sleep(0.01)
             auth = {"Authorization": f"Bearer {share.sender_key}"}
             seen = await stranger.ask("HEAD", f"{share.path}/content", auth)
@@ -948,7 +948,7 @@ def test_a_newer_upload_takes_over_from_one_that_hangs() -> None:
             assert (await stranger.put(share, 0, share.content)).status == 204
             writer.write(b"x" * 1000)
             assert (await read_reply(reader)).status == 409
-            assert stranger.sessions.bytes_stored == 1000
+            assert stranger.sessions.room.used == 1000
 
     within_patience(work)
 
@@ -1106,7 +1106,7 @@ def test_a_request_that_is_cut_off_does_nothing(cut: int) -> None:
             writer.write(data[:cut] if cut < 150 else data[:-1])
             writer.close()
             assert (await stranger.ask("GET", "/health")).status == 200
-            assert len(stranger.sessions) == 0
+            assert stranger.sessions.count == 0
 
     within_patience(work)
 
@@ -1232,7 +1232,7 @@ def test_so_many_sessions_are_made_a_minute() -> None:  # R-SHR-9
         async with strangers(Limits()) as stranger:
 
             def make() -> Any:
-                forged = f"192.0.2.{len(stranger.sessions)}"
+                forged = f"192.0.2.{stranger.sessions.count}"
                 body = {"id": new_id(), "expires_in": 100}
                 return stranger.post(API, body, X_Forwarded_For=forged, X_Real_IP=forged)
 
@@ -1539,6 +1539,6 @@ def test_a_server_of_ones_own_files_takes_none_of_others() -> None:
         async with strangers(sessions=Sessions(limits=NO_LIMIT)) as stranger:
             reply = await stranger.post(API, {"id": new_id(), "expires_in": 60})
             assert reply.status in {404, 405}
-            assert len(stranger.sessions) == 0
+            assert stranger.sessions.count == 0
 
     within_patience(work)

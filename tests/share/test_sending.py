@@ -63,7 +63,7 @@ def test_a_wrong_sender_key_is_told_before_anything_is_sent(
             async with ShareClient(served.server.bases[0], keys.id) as client:
                 with pytest.raises(NotAuthorisedError):
                     await Upload(client, keys, files_of(tmp_path / "file")).run("x" * 43)
-            assert served.sessions.bytes_stored == 0
+            assert served.sessions.room.used == 0
 
     run(work)
 
@@ -145,7 +145,7 @@ def test_a_server_without_room_is_not_asked_again_and_again(
                 grant = await client.create(expires_in=60, max_downloads=None, password=None)
                 with pytest.raises(ServerRefusedError):
                     await Upload(client, keys, files_of(tmp_path / "file")).run(grant.sender_key)
-            assert served.sessions.bytes_stored == 0
+            assert served.sessions.room.used == 0
 
     run(work)
 
@@ -159,7 +159,7 @@ def test_room_that_others_take_meanwhile_is_a_refusal_too(keys: ShareKeys, tmp_p
             def fill(done: int, size: int) -> None:
                 if done == 3 * RECORD:
                     session = served.sessions.find(keys.id)
-                    served.sessions.take(session, 9 * RECORD - served.sessions.bytes_stored)
+                    served.sessions.room.take(session, 9 * RECORD - served.sessions.room.used)
 
             async with ShareClient(served.server.bases[0], keys.id) as client:
                 grant = await client.create(expires_in=60, max_downloads=None, password=None)

@@ -27,7 +27,7 @@ def test_sessions_on_disk_go_on_after_a_restart(tmp_path: Path) -> None:
             sender, sealed, salt = kept["sender"], kept["sealed"], kept["salt"]
             head = await served.client.head(f"{at(keys)}/content", headers=sender)
             assert head.headers["upload-offset"] == "1000000"
-            assert served.sessions.bytes_stored == 1_000_000
+            assert served.sessions.room.used == 1_000_000
             answer = await served.patch(
                 keys, sender, sealed[1_000_000:], salt=salt, offset=1_000_000
             )
@@ -80,7 +80,7 @@ def test_what_expired_meanwhile_is_removed_at_the_start(tmp_path: Path) -> None:
         clock.now += 61
         second = Sessions(store=DiskStore(tmp_path), wall=clock)
         second.load()
-        assert not len(second)
+        assert not second.count
         assert list(tmp_path.iterdir()) == []
 
     run(work)
@@ -178,26 +178,29 @@ def test_who_was_let_in_and_never_began_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_room_is_what_quotas_and_disk_have(tmp_path: Path) -> None:
-    sessions = Sessions(store=DiskStore(tmp_path), limits=Limits(bytes_in_total=1 << 60))
-    with pytest.raises(TooLarge):
-        sessions.check_room(sessions.limits.bytes_of_session + 1)
-    large = Sessions(
-        store=DiskStore(tmp_path), limits=Limits(bytes_of_session=1 << 60, bytes_in_total=1 << 60)
-    )
-    with pytest.raises(NoSpace):
-        large.check_room(free_space(tmp_path))
-    large.check_room(1)
+    async def work() -> None:
+        limits = Limits(bytes_of_session=1 << 59, bytes_in_total=1 << 60)
+        sessions = Sessions(store=DiskStore(tmp_path), limits=limits)
+        session, _ = await sessions.make(keys_of().id, expires_in=60)
+        with pytest.raises(TooLarge):
+            sessions.room.promise(session, limits.bytes_of_session + 1)
+        with pytest.raises(NoSpace):
+            sessions.room.promise(session, free_space(tmp_path))
+        sessions.room.promise(session, 1)
+        await sessions.close()
+
+    run(work)
 
 
 def test_room_is_given_back_once(tmp_path: Path) -> None:
     async def work() -> None:
         sessions = Sessions()
         session, _ = await sessions.make(keys_of().id, expires_in=60)
-        sessions.take(session, 100)
+        sessions.room.take(session, 100)
         sessions.end(session, "deleted")
         sessions.end(session, "deleted")
-        sessions.give_back(session, 100)  # of an upload that was writing meanwhile
-        assert sessions.bytes_stored == 0
+        sessions.room.give_back(session, 100)  # of an upload that was writing meanwhile
+        assert sessions.room.used == 0
         with pytest.raises(NoSession):
             sessions.find(keys_of().id)
         await sessions.close()
@@ -212,7 +215,7 @@ def test_a_session_that_is_over_is_swept_by_itself(tmp_path: Path) -> None:
         async with serving() as served:
             share(served.sessions, keys_of(), tmp_path / "one", expires_in=10)
             served.clock.now += 11
-            while len(served.sessions):
+            while served.sessions.count:
                 await asyncio.sleep(0.02)
 
     run(work)

@@ -67,7 +67,7 @@ def test_sessions_end_when_the_block_fails() -> None:
         with pytest.raises(ZeroDivisionError):
             async with open_server(sessions):
                 raise ZeroDivisionError
-        assert not len(sessions)
+        assert not sessions.count
         assert sessions.is_closing
 
     run(work)
@@ -98,6 +98,6 @@ def test_the_application_runs_in_another_server() -> None:
         await told.put({"type": "lifespan.shutdown"})
         assert (await said.get())["type"] == "lifespan.shutdown.complete"
         await life
-        assert not len(sessions)
+        assert not sessions.count
 
     run(work)

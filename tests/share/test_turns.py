@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 
 from ocft.share.turns import Turns
 
@@ -16,7 +17,7 @@ def test_few_of_many_move_in_one_turn_of_the_loop_and_all_in_order() -> None:
         while len(moved) < len(moving):
             await asyncio.sleep(0)
             counts.append(len(moved))
-        most = max(after - before for before, after in zip(counts, counts[1:], strict=False))
+        most = max(after - before for before, after in itertools.pairwise(counts))
         assert most == 4
         assert moved == list(range(100))
 
