@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -49,9 +50,15 @@ class Running:
 
     def end(self) -> int:
         """Wait for the end, and return the exit status."""
-        status, out, _ = finish(self.process)
-        self.lines += [json.loads(line) for line in out.splitlines()]
-        return int(status)
+        assert self.process.stdout is not None
+        timer = threading.Timer(PATIENCE, self.process.kill)
+        timer.start()
+        try:
+            # Not by communicate(): it does not know what was read ahead.
+            self.lines += [json.loads(line) for line in self.process.stdout]
+        finally:
+            timer.cancel()
+        return int(finish(self.process)[0])
 
     @property
     def events(self) -> list[str]:
@@ -271,10 +278,12 @@ def test_nothing_secret_is_said_when_it_fails(anna: Person, ben: Person, tmp_pat
     code = code_of(sharer)
     wrong = code[:-1] + ("0" if code[-1] != "0" else "1")
     for words in (("--verbose",), ("--json",), ()):
-        process = ben.start(*words, "receive", link_of(sharer).replace(code, wrong))
+        link = link_of(sharer).replace(code, wrong)
+        process = ben.start(*words, "receive", link, "-o", str(tmp_path / "inbox"))
         status, out, err = finish(process)
         assert status == 3
         assert wrong not in out + err
+    assert not (tmp_path / "inbox" / ".ocft").exists()
 
 
 def test_an_expired_link_opens_nothing(anna: Person, ben: Person, tmp_path: Path) -> None:
@@ -301,13 +310,13 @@ def test_the_timeout_does_not_stop_what_moves(
     anna: Person, ben: Person, tmp_path: Path, proxy: CuttingProxy
 ) -> None:
     file = make_file(tmp_path / "file", LARGE)
-    sharer = share(anna, file, "--once", "--timeout", "2", proxy=proxy)
+    sharer = share(anna, file, "--once", "--timeout", "6", proxy=proxy)
     proxy.target = port_behind(sharer, proxy)
     proxy._bytes_until_cut = lambda: 5 * RECORD
-    receiver = ben.start("receive", link_of(sharer), "-o", str(tmp_path), "--timeout", "2")
+    receiver = ben.start("receive", link_of(sharer), "-o", str(tmp_path), "--timeout", "6")
     wait_until(lambda: proxy.bytes_down > RECORD)
     proxy.go_down()
-    time.sleep(2.5)  # longer than both wait
+    time.sleep(6.5)  # longer than both wait
     proxy.come_up()
     assert finish(receiver)[0] == 0
     assert sharer.end() == 0
@@ -339,8 +348,44 @@ def test_two_files_do_not_fit_on_stdout(anna: Person, ben: Person, tmp_path: Pat
     assert ben.bytes_of("receive", link_of(sharer), "-o", "-", status=1) == b""
 
 
+def _truncate(file: Path) -> None:
+    os.truncate(file, 10)
+
+
+def _write_into(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(-1, os.SEEK_END)
+        opened.write(b"x")
+
+
+def _append_to(file: Path) -> None:
+    with file.open("ab") as opened:
+        opened.write(b"x")
+
+
+def _swap_for_a_link(file: Path) -> None:
+    """Put a link to something else in its place, as somebody would who wants that sent."""
+    other = make_file(file.with_name("secret"), file.stat().st_size)
+    file.unlink()
+    file.symlink_to(other)
+
+
+def _swap_for_a_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+CHANGES = [_truncate, _write_into, _append_to, _swap_for_a_link, _swap_for_a_pipe, Path.unlink]
+
+
+# What is open stays the same file when another one takes its name.
+@pytest.mark.parametrize("change", [_truncate, _write_into, _append_to])
 def test_what_changes_while_it_is_sent_gets_no_name(
-    anna: Person, ben: Person, tmp_path: Path, proxy: CuttingProxy
+    anna: Person,
+    ben: Person,
+    tmp_path: Path,
+    proxy: CuttingProxy,
+    change: Callable[[Path], None],
 ) -> None:
     file = make_file(tmp_path / "file", LARGE)
     sharer = share(anna, file, "--once", proxy=proxy)
@@ -348,10 +393,35 @@ def test_what_changes_while_it_is_sent_gets_no_name(
     proxy._bytes_until_cut = lambda: 5 * RECORD
     receiver = ben.start("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
     wait_until(lambda: proxy.bytes_down > 2 * RECORD)
-    os.truncate(file, 10)
+    change(file)
     status, _, err = finish(receiver)
     assert (status, sharer.end()) == (2, 2), err
-    assert found(tmp_path / "inbox") == {}
+    assert list((tmp_path / "inbox").iterdir()) == []
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_before_it_is_sent_gets_no_name(
+    anna: Person, ben: Person, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    file, inbox = make_file(tmp_path / "file", LARGE), tmp_path / "inbox"
+    sharer = share(anna, file, "--once")
+    change(file)
+    ben("receive", link_of(sharer), "-o", str(inbox), status=2)
+    assert sharer.end() == 2
+    assert list(inbox.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_while_it_is_put_at_a_service_is_removed_there(
+    anna: Person, tmp_path: Path, service: "Service", change: Callable[[Path], None]
+) -> None:
+    first, second = make_file(tmp_path / "a", 4 * LARGE), make_file(tmp_path / "b", LARGE)
+    sharer = share_at(anna, service.url, first, second)
+    sharer.until("progress")
+    change(second)
+    assert sharer.end() == 2
+    wait_until(lambda: not any((tmp_path / "kept").rglob("content")))
+    assert not any((anna.home / "state" / "uploads").iterdir())
 
 
 # Broken connections, killed processes
@@ -380,7 +450,7 @@ def test_fifty_cut_connections_cost_at_most_a_record_each(
 ) -> None:
     chance = random.Random(5)
     file = make_file(tmp_path / "file", 2 * LARGE)
-    cuts = [chance.randrange(3 * RECORD) for _ in range(25)]
+    cuts = [chance.randrange(2 * RECORD) for _ in range(50)]
     left = iter([None, None, None, *cuts])  # looking, joining, the manifest
     with CuttingProxy(1, bytes_until_cut=lambda: next(left, None), is_reset=is_reset) as proxy:
         sharer = share(anna, file, "--once", proxy=proxy)
@@ -399,7 +469,7 @@ def test_a_receiver_that_is_killed_again_and_again_goes_on(
     anna: Person, ben: Person, tmp_path: Path
 ) -> None:
     chance = random.Random(6)
-    file, kills = make_file(tmp_path / "file", 3 * LARGE), 8
+    file, kills = make_file(tmp_path / "file", 4 * LARGE), 20
     with CuttingProxy(1) as proxy:
         sharer = share(anna, file, "--once", proxy=proxy)
         proxy.target = port_behind(sharer, proxy)
@@ -407,7 +477,7 @@ def test_a_receiver_that_is_killed_again_and_again_goes_on(
         for _ in range(kills):
             before = proxy.bytes_down
             receiver = ben.start(*words)
-            goal = before + chance.randrange(1, 8 * RECORD)
+            goal = before + chance.randrange(1, 4 * RECORD)
             wait_until(partial(_has_come_to, goal, proxy, receiver))
             receiver.kill()
             receiver.wait()
@@ -418,7 +488,7 @@ def test_a_receiver_that_is_killed_again_and_again_goes_on(
         assert found(tmp_path / "inbox") == {"file": digest(file)}
         assert not (tmp_path / "inbox" / ".ocft").exists()
         # What the system had buffered for a process that died is lost with it.
-        assert proxy.bytes_down <= 3 * LARGE + (kills + 1) * 12 * RECORD
+        assert proxy.bytes_down <= 4 * LARGE + (kills + 1) * 12 * RECORD
 
 
 def _has_come_to(goal: int, proxy: CuttingProxy, receiver: "subprocess.Popen[str]") -> bool:
@@ -438,6 +508,24 @@ def test_a_sender_that_is_stopped_leaves_nothing_with_a_name(
     receiver.process.kill()
     ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"), status=3)
     assert found(tmp_path / "inbox") == {}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_receiver_learns_at_once_that_its_sender_is_gone(
+    anna: Person, ben: Person, tmp_path: Path, how: signal.Signals
+) -> None:
+    file = make_file(tmp_path / "file", LARGE)
+    sharer = share(anna, file, "--max-downloads", "2")
+    receiver = ben.start("receive", link_of(sharer), "-o", "-", text=False)
+    assert receiver.stdout is not None
+    receiver.stdout.read(1)  # then it waits for us to read on
+    sharer.process.send_signal(how)
+    sharer.process.wait(PATIENCE)
+    began = time.monotonic()
+    status, _, err = finish(receiver)
+    assert status == 3, err
+    assert b"stopped sharing" in err
+    assert time.monotonic() - began < 15, "it waited for half a minute"
 
 
 # Inboxes and services
@@ -463,14 +551,14 @@ def test_an_inbox_takes_what_somebody_puts_in(anna: Person, ben: Person, tmp_pat
 class Service:
     """`ocft serve`, which can be killed and started again at the same port."""
 
-    def __init__(self, person: Person, folder: Path) -> None:
-        self._person, self._folder = person, folder
+    def __init__(self, person: Person, folder: Path, *words: str) -> None:
+        self._person, self._folder, self._words = person, folder, words
         self.port = 0
         self.start()
 
     def start(self) -> None:
         limits = ("--made", "1000", "--joined", "1000", "--looked", "1000")
-        words = ("--data", str(self._folder), "--port", str(self.port), *limits)
+        words = ("--data", str(self._folder), "--port", str(self.port), *limits, *self._words)
         self.running = Running(self._person.start("--json", "serve", *words))
         self.port = int(self.running.until("serving")["port"])
 
@@ -531,3 +619,122 @@ def share_at(person: Person, server: str, *words: object) -> Running:
     running = Running(person.start("--json", "share", *map(str, words), "--server", server))
     running.until("session_created")
     return running
+
+
+def test_a_sender_that_is_killed_again_and_again_goes_on(
+    anna: Person, ben: Person, tmp_path: Path
+) -> None:
+    chance = random.Random(8)
+    file, kills = make_file(tmp_path / "file", 4 * LARGE), 20
+    with CuttingProxy(1) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}"
+        service = Service(anna, tmp_path / "kept", "--public-url", url)
+        proxy.target = service.port
+        words = ("--json", "share", str(file), "--once", "--server", url)
+        codes = set[str]()
+        for _ in range(kills):
+            goal = proxy.bytes_up + chance.randrange(1, 4 * RECORD)
+            sharer = Running(anna.start(*words))
+            wait_until(lambda: proxy.bytes_up >= goal or sharer.process.poll() is not None)  # noqa: B023 - used at once
+            sharer.process.kill()
+            sharer.end()
+            codes |= {line["session_code"] for line in sharer.lines if "session_code" in line}
+            assert sharer.process.returncode == -signal.SIGKILL, "all was there too early"
+        sharer = Running(anna.start(*words))
+        assert sharer.end() == 0
+        assert codes | {code_of(sharer)} == {code_of(sharer)}
+        # What was on its way to the service when its sender died is lost with it.
+        assert proxy.bytes_up <= 4 * LARGE + kills * 8 * RECORD
+        assert not any((anna.home / "state" / "uploads").iterdir())
+        ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+        assert found(tmp_path / "inbox") == {"file": digest(file)}
+
+
+def test_a_sender_that_is_stopped_goes_on_with_the_same_session(
+    anna: Person, tmp_path: Path, service: Service
+) -> None:
+    file = make_file(tmp_path / "file", 8 * LARGE)
+    sharer = share_at(anna, service.url, file)
+    sharer.until("progress")
+    sharer.process.send_signal(signal.SIGINT)
+    assert sharer.end() == 130
+    assert "goes on" in sharer.lines[-1]["error"]["message"]
+    again = share_at(anna, service.url, file)
+    assert again.end() == 0
+    assert code_of(again) == code_of(sharer)
+    other = share_at(anna, service.url, file)  # that one is done; this is another
+    assert other.end() == 0
+    assert code_of(other) != code_of(again)
+
+
+def test_an_upload_that_goes_on_needs_the_same_password(
+    anna: Person, ben: Person, tmp_path: Path, service: Service
+) -> None:
+    file = make_file(tmp_path / "file", 8 * LARGE)
+    codes = []
+    for password, is_stopped in [("one", True), ("two", True), ("two", False)]:
+        (tmp_path / "password").write_text(password)
+        sharer = share_at(anna, service.url, file, "--password-file", tmp_path / "password")
+        if is_stopped:
+            sharer.until("progress")
+            sharer.process.kill()
+        assert sharer.end() == (-9 if is_stopped else 0)
+        codes.append(code_of(sharer))
+    assert codes[0] != codes[1] == codes[2]
+    words = ("receive", link_of(sharer), "-o", str(tmp_path / "inbox"), "--password-stdin")
+    ben(*words, stdin="one", status=4)
+    ben(*words, stdin="two")
+    assert found(tmp_path / "inbox") == {"file": digest(file)}
+
+
+def test_what_is_put_into_somebody_elses_session_goes_on_after_a_kill(
+    anna: Person, ben: Person, tmp_path: Path
+) -> None:
+    file = make_file(tmp_path / "file", 8 * LARGE)
+    inbox = Running(
+        ben.start("--json", "receive", "-o", str(tmp_path / "inbox"), "--host", "127.0.0.1")
+    )
+    link = str(inbox.until("session_created")["upload_url"])
+    first = Running(anna.start("--json", "share", str(file), "--session", link))
+    first.until("progress")
+    first.process.kill()
+    assert first.end() == -9
+    (kept,) = (anna.home / "state" / "uploads").glob("*.json")
+    assert link.rpartition(".")[2] not in kept.read_text()
+    second = Running(anna.start("--json", "share", str(file), "--session", link))
+    assert second.end() == 0
+    assert inbox.end() == 0
+    assert found(tmp_path / "inbox") == {"file": digest(file)}
+
+
+def test_a_session_of_a_service_expires_with_what_is_in_it(
+    anna: Person, ben: Person, tmp_path: Path, service: Service
+) -> None:
+    sharer = share_at(anna, service.url, make_file(tmp_path / "file"), "--expires", "3s")
+    assert sharer.end() == 0
+    wait_until(lambda: not any((tmp_path / "kept").rglob("content")))
+    ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"), status=3)
+
+
+def test_a_service_without_room_says_so_before_anything_is_sent(
+    anna: Person, people: Callable[[str], Person], tmp_path: Path
+) -> None:
+    service = Service(people("service"), tmp_path / "kept", "--max-total", "8MB")
+    sharer = share_at(anna, service.url, make_file(tmp_path / "file", LARGE))
+    assert sharer.end() == 7
+    assert sharer.lines[-1]["error"]["code"] == "SERVER_REFUSED"
+    wait_until(lambda: not any((tmp_path / "kept").rglob("content")))
+
+
+def test_only_who_made_a_session_with_a_password_can_send_to_it(
+    anna: Person, ben: Person, tmp_path: Path, service: Service
+) -> None:
+    (tmp_path / "password").write_text("secret")
+    file = make_file(tmp_path / "file", 8 * LARGE)
+    sharer = share_at(anna, service.url, file, "--password-file", tmp_path / "password")
+    sharer.until("progress")
+    sharer.process.kill()
+    sharer.end()
+    link = f"{link_of(sharer)}.{'A' * 43}"
+    ben("share", str(file), "--session", link, status=4)
+    ben("share", str(file), "--session", link, "--once", status=1)
