@@ -31,7 +31,8 @@ from ocft.wire import Manifest, pack_manifest
 
 T = TypeVar("T")
 
-_RECORDS: Final = 64  # in one request: what is in between may have a limit for bodies
+_MOST_RECORDS: Final = 64  # in one request: what is in between may have a limit for bodies
+_FEWEST_RECORDS: Final = 4  # so few that a server reads them to their end before it refuses them
 _MAX_CONFLICTS: Final = 5  # in a row without a byte: then somebody else puts files there too
 
 
@@ -80,6 +81,7 @@ class Upload:
         self._size = files.manifest.content_size
         self._sealed_size = sealed_size(self._size)
         self._salt = salt or make_salt()
+        self._records = _FEWEST_RECORDS  # in the next request
 
     async def run(self, sender_key: str) -> int:
         """Put everything there, and say that it is complete.
@@ -117,6 +119,8 @@ class Upload:
                 try:
                     offset = await self._put(sender_key, source, offset)
                 except (ServerUnreachableError, RateLimitedError) as error:
+                    # Perhaps it was refused, and the answer was lost with the connection.
+                    self._records = _FEWEST_RECORDS
                     await patience.pause(error)
                     offset = await self._stored(sender_key)
                 except SessionConflictError:
@@ -124,6 +128,8 @@ class Upload:
                     if conflicts > _MAX_CONFLICTS:
                         raise
                     offset = await self._stored(sender_key)
+                else:
+                    self._records = min(2 * self._records, _MOST_RECORDS)
                 if offset > before:
                     patience, conflicts = Patience(self._wait), 0
 
@@ -143,7 +149,7 @@ class Upload:
 
     async def _put(self, sender_key: str, source: SourceSet, offset: int) -> int:
         """Send what is missing over one connection; return what the server has then."""
-        end = min(self._sealed_size, (offset // SEALED_RECORD + _RECORDS) * SEALED_RECORD)
+        end = min(self._sealed_size, (offset // SEALED_RECORD + self._records) * SEALED_RECORD)
         stored = await self._client.put_content(
             sender_key,
             self._pieces(source, offset, end),

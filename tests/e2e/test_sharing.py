@@ -716,7 +716,7 @@ def test_a_session_of_a_service_expires_with_what_is_in_it(
     ben("receive", link_of(sharer), "-o", str(tmp_path / "inbox"), status=3)
 
 
-def test_a_service_without_room_says_so_before_anything_is_sent(
+def test_a_service_without_room_says_so_before_much_is_sent(
     anna: Person, people: Callable[[str], Person], tmp_path: Path
 ) -> None:
     service = Service(people("service"), tmp_path / "kept", "--max-total", "8MB")

@@ -113,7 +113,8 @@ def test_another_process_goes_on_under_the_same_salt(keys: ShareKeys, tmp_path: 
                     third = Upload(client, keys, files, salt=salt)
                     assert await third.run(grant.sender_key) == len(data)
                 assert await served.download(keys) == data
-            assert proxy.bytes_up < len(data) + 2 * RECORD
+            # At most one request comes twice, since what was on its way arrived after we asked.
+            assert proxy.bytes_up < len(data) + 5 * RECORD
 
         run(work)
 
