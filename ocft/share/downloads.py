@@ -104,9 +104,10 @@ class ContentAnswer:
             raise ConnectionAbortedError("the content is not complete")
         if gone.done():
             raise ConnectionAbortedError("nobody knows what arrived")
-        if session.complete(download):
-            await self._sessions.keeper.note(session)
+        is_first = session.complete(download)
         await send({"type": "http.response.body", "body": b""})
+        if is_first:
+            await self._sessions.keeper.note(session)
 
     async def _open(self) -> Answer:
         try:

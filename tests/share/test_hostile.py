@@ -888,7 +888,7 @@ def test_room_is_limited_for_each_and_for_all() -> None:  # R-SHR-9
             auth = {"Authorization": f"Bearer {other.sender_key}"}
             assert (await stranger.ask("DELETE", other.path, auth)).status == 204
             assert (await stranger.put(third, 0, third.content)).status == 204
-            assert stranger.sessions.room.used == 2000
+            assert stranger.sessions.room.used == 2000 + len(one.manifest)
             assert (await stranger.ask("GET", one.path)).status == 200
 
     within_patience(work)

@@ -140,7 +140,8 @@ def test_bytes_that_were_changed_on_the_way_get_no_name(keys: ShareKeys, tmp_pat
             sealed, _ = sealed_data(keys, data)
             place = served.sessions.find(keys.id).content
             kept = place._pieces  # type: ignore[attr-defined]  # the store of the server
-            joined = bytearray(b"".join(kept))
+            joined = bytearray(b"".join([*kept, place._last]))  # type: ignore[attr-defined]
+            place._last.clear()  # type: ignore[attr-defined]
             assert len(joined) == len(sealed)
             joined[SEALED_RECORD + 100] ^= 1
             kept[:] = [bytes(joined)]
