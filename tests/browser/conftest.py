@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -55,6 +56,7 @@ def server(lan_port: int) -> Iterator[Server]:
         yield running
 
 
+OWN: Final = ("data:image/svg+xml,", "blob:")  # the icon; what the page itself holds
 HELPERS: Final = """
     const bytes = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
     const text = (array) => btoa(String.fromCharCode(...array));
@@ -68,6 +70,8 @@ class Visits:
         self._browser = browser
         self._server = server
         self.errors: list[str] = []
+        self.asked: set[str] = set()
+        """What was asked for, and of whom."""
 
     def __call__(
         self, shared: Shared | str, *, host: str = "localhost", upload: bool = False, **context: Any
@@ -83,11 +87,25 @@ class Visits:
         port = context.pop("port", self._server.port)
         page = self._browser.new_context(accept_downloads=True, **context).new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self._listen(message.text))
+        page.context.on("request", lambda request: self.asked.add(request.url))
         fragment = shared if isinstance(shared, str) else shared.code
         if upload and isinstance(shared, Shared):
             fragment += f".{shared.sender_key}"
         page.goto(f"http://{host}:{port}/s/#{fragment}")
         return page
+
+    def _listen(self, text: str) -> None:
+        if "Content Security Policy" in text:
+            self.errors.append(text)
+
+    def strangers(self) -> list[str]:
+        """Return what was asked of anybody but the server."""
+        return [
+            url
+            for url in self.asked
+            if urlsplit(url).hostname not in {"localhost", LAN} and not url.startswith(OWN)
+        ]
 
 
 @pytest.fixture
@@ -97,6 +115,7 @@ def visit(browser: "Browser", server: Server) -> Iterator[Visits]:
     for context in browser.contexts:
         context.close()
     assert not visits.errors
+    assert not visits.strangers()
 
 
 @pytest.fixture(params=["localhost", LAN])
@@ -118,7 +137,9 @@ def picture(request: pytest.FixtureRequest) -> Callable[["Page", str], None]:
 
     def take(page: "Page", name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        # What sticks to the edge of a window would lie in the middle of a long picture.
+        style = ".actions { position: static !important; }"
+        page.screenshot(path=folder / f"{name}.png", full_page=True, style=style)
 
     return take
 

@@ -43,6 +43,19 @@ def test_a_person_gets_the_file(server: Server, visit: Visits, host: str) -> Non
     assert content(download) == data
 
 
+def test_nobody_but_the_server_is_asked(server: Server, visit: Visits) -> None:
+    page = visit(server.share({"a": b"a"}))
+    wait_for(page, "ready")
+    save(page)
+    wait_for(page, "done")
+    assert any(url.endswith("/content") for url in visit.asked)  # requests of the worker count too
+    assert not visit.strangers()
+    page.evaluate("fetch('https://example.org/').catch(() => null)")
+    assert visit.errors  # the page's own rules forbid it
+    visit.errors.clear()
+    visit.asked = {url for url in visit.asked if "example.org" not in url}
+
+
 def test_several_files_come_one_after_another_without_their_folders(
     server: Server, visit: Visits
 ) -> None:

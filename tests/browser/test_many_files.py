@@ -38,7 +38,7 @@ def test_more_than_twenty_files_are_saved_as_one_zip_with_their_folders(
         assert bundle.testzip() is None
         assert {name: bundle.read(name) for name in bundle.namelist()} == files
     with page.expect_download() as single:
-        page.get_by_role("button", name="Save 5.bin").click()
+        page.get_by_role("button", name="Save Prüfung/2/5.bin").click()
     assert Path(single.value.path()).read_bytes() == files["Prüfung/2/5.bin"]
 
 

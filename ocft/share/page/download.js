@@ -5,7 +5,7 @@ import { forgetLater } from "./forgetting.js";
 import { flatNames } from "./names.js";
 import { chooseFiles, nameOfBundle, saveBlob, startStream, wayToSave } from "./saving.js";
 import { publish } from "./state.js";
-import { freezeChoice, listFiles, part, say, sayError, showOnly, showSender } from "./view.js";
+import { freezeChoice, hideError, listFiles, part, say, sayError, showOnly, showSender } from "./view.js";
 
 const SAVED = "ocft:download"; // in this tab only; gone when it is closed
 const BIG = 500_000_000; // bytes that are worth a warning where they stay in memory
@@ -106,7 +106,7 @@ export class DownloadPage {
       }
       if (!handles) return; // the person closed the dialog
     }
-    part("error").hidden = true;
+    hideError();
     freezeChoice(true);
     const { wanted, way, isBundle } = this;
     this.transfer.move({ do: "fetch", wanted, way, handles, isBundle });
@@ -114,19 +114,22 @@ export class DownloadPage {
 
   async #save(received, bundle, place) {
     sessionStorage.removeItem(SAVED);
-    const rows = received.map(({ index, blob }) => ({ blob, name: this.names[index], size: blob.size }));
-    const saved = bundle ? [{ blob: bundle, name: this.#nameOfBundle(), size: bundle.size }] : rows;
+    const rows = received.map(({ index, blob }) => {
+      const name = this.names[index];
+      return { blob, as: name, name: bundle ? this.files[index].name : name, size: blob.size };
+    });
+    const saved = bundle ? [{ blob: bundle, as: this.#nameOfBundle(), size: bundle.size }] : rows;
     // The browser may not let the page save so many by itself.
-    listFiles(rows, { act: { label: "Save", run: (row) => saveBlob(rows[row].blob, rows[row].name) } });
-    part("save").textContent = `Save ${saved[0].name}`;
-    part("save").onclick = () => saveBlob(saved[0].blob, saved[0].name);
+    listFiles(rows, { act: { label: "Save", run: (row) => saveBlob(rows[row].blob, rows[row].as) } });
+    part("save").textContent = `Save ${saved[0].as}`;
+    part("save").onclick = () => saveBlob(saved[0].blob, saved[0].as);
     const what = rows.length === 1 ? "The file is" : `All ${formatFiles(rows.length)} are`;
-    const how = bundle ? `them as ${saved[0].name}` : `${rows.length === 1 ? "it" : "them"} with its other downloads`;
+    const how = bundle ? `them as ${saved[0].as}` : `${rows.length === 1 ? "it" : "them"} with its other downloads`;
     const status = `${what} here, complete and unchanged. Your browser saves ${how}.`;
     this.transfer.finish("Done", status, ["files-section", ...(bundle ? ["save"] : [])]);
-    for (const [row, { blob, name }] of saved.entries()) {
+    for (const [row, { blob, as }] of saved.entries()) {
       if (row) await new Promise((resolve) => setTimeout(resolve, BETWEEN));
-      saveBlob(blob, name);
+      saveBlob(blob, as);
     }
     if (!place) return;
     const size = saved.reduce((sum, file) => sum + file.size, 0);

@@ -12,7 +12,7 @@ export function formatBytes(bytes) {
     unit += 1;
   }
   const digits = unit && value < 9.95 ? 1 : 0;
-  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+  return `${value.toFixed(digits)}\u00a0${UNITS[unit]}`; // never on two lines
 }
 
 /** Return a duration such as "2 min 5 s". */

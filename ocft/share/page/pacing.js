@@ -7,7 +7,7 @@ const PATIENCE = 90; // seconds of pauses without a byte in between
 
 /** Repeats something until it is through, with pauses that end early when the network is back. */
 export class Persistence {
-  /** `waiting` is told the seconds of each pause, and 0 after it. */
+  /** `waiting` is told the seconds of each pause and the reason's code, and 0 after it. */
   constructor(waiting, signal) {
     this.waiting = waiting;
     this.signal = signal;
@@ -34,7 +34,7 @@ export class Persistence {
         if (!known.retryable || this.waited + pause > PATIENCE) throw known;
         this.tries += 1;
         this.waited += pause;
-        this.waiting(pause);
+        this.waiting(pause, known.code);
         await sleep(pause, this.signal);
         this.waiting(0);
       }

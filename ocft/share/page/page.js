@@ -39,6 +39,7 @@ function askForCode() {
       return;
     }
     sayError("This is no code: it has twelve letters and digits.");
+    part("code").ariaInvalid = "true";
     part("code").focus();
   };
 }

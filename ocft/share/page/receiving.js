@@ -73,7 +73,7 @@ export class Receiving {
   async receive(signal) {
     signal.addEventListener("abort", () => this.sink.stop?.(), { once: true });
     await this.#takeHeld(signal);
-    const persistence = new Persistence((seconds) => this.report.waiting(seconds), signal);
+    const persistence = new Persistence(this.report.waiting, signal);
     // The last record may be an empty one, so records are counted, not bytes.
     while (this.run < this.plan.runs.length) {
       await persistence.run(() => this.#fetch(persistence, signal));

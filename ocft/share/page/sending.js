@@ -36,7 +36,7 @@ export class Sending {
 
   /** Send all that is not there yet. */
   async run(signal) {
-    const persistence = new Persistence((seconds) => this.report.waiting(seconds), signal);
+    const persistence = new Persistence(this.report.waiting, signal);
     this.sealer ??= await Records.open(this.key, this.service.id, this.salt, this.count);
     this.isNew ??= true; // nothing of ours is known to be there
     let mustAsk = !this.isNew || this.batch.length > 0;

@@ -3,7 +3,7 @@
 import { formatSeconds } from "./format.js";
 import { Rate } from "./rate.js";
 import { publish, shown } from "./state.js";
-import { part, say, sayError, showOnly, showProgress } from "./view.js";
+import { hideError, part, say, sayError, showOnly, showProgress } from "./view.js";
 
 const BASE = new URL("../", window.location.href.split("#")[0]);
 const REFRESH = 250; // ms between two changes of the figures
@@ -18,7 +18,7 @@ export class Transfer {
       "not-there-yet": () => say("Waiting for the sender", "There are no files yet. This page opens them as soon as they come."),
       begun: ({ total }) => this.#begin(total),
       progress: ({ bytes }) => this.#progress(bytes),
-      waiting: ({ seconds }) => this.#waiting(seconds),
+      waiting: ({ seconds, code }) => this.#waiting(seconds, code),
       checking: ({ bytes }) => this.#checking(bytes),
       failed: (failure) => this.#fail(failure),
     };
@@ -98,11 +98,11 @@ export class Transfer {
     showProgress(shown());
   }
 
-  #waiting(seconds) {
+  #waiting(seconds, code) {
     if (seconds) {
       publish({ bytesPerSecond: 0, secondsLeft: null });
       showProgress(shown());
-      say("Connection lost", `Trying again in ${formatSeconds(Math.ceil(seconds))}.`);
+      say(PAUSES[code] ?? PAUSES.NETWORK, `Trying again in ${formatSeconds(Math.ceil(seconds))}.`);
       if (this.rate) this.rate = new Rate();
     } else {
       say(this.words.moving, "Connecting.");
@@ -113,6 +113,7 @@ export class Transfer {
     say("A password is needed", "Whoever sent you this link knows it.");
     showOnly("password-form");
     if (message) sayError(message);
+    part("password").ariaInvalid = message ? "true" : null;
     for (const field of part("password-form").querySelectorAll("input, button")) field.disabled = false;
     part("password").focus();
     part("password").select();
@@ -123,7 +124,7 @@ export class Transfer {
     const password = part("password").value;
     if (!password) return;
     for (const field of part("password-form").querySelectorAll("input, button")) field.disabled = true;
-    part("error").hidden = true;
+    hideError();
     publish({ error: null });
     say("A password is needed", "Checking the password.");
     this.worker.postMessage({ do: "unlock", password });
@@ -140,11 +141,14 @@ export class Transfer {
       this.#wrongPassword(error, retryAfter);
       return;
     }
-    say(this.words.failed, "");
-    showOnly("error", ...(this.last && GOES_ON.includes(error.code) ? ["retry", "moving"] : AGAIN.includes(error.code) ? ["retry"] : []));
-    sayError(error.message);
     // Going on needs the worker as it is; everything else begins anew.
-    part("retry").onclick = () => (this.last && GOES_ON.includes(error.code) ? this.move(this.again()) : window.location.reload());
+    const goesOn = this.last && GOES_ON.includes(error.code);
+    const isOffered = goesOn || AGAIN.includes(error.code);
+    say(this.words.failed, "");
+    showOnly("error", ...(isOffered ? ["retry"] : []), ...(goesOn ? ["moving"] : []));
+    sayError(error.message);
+    part("retry").onclick = () => (goesOn ? this.move(this.again()) : window.location.reload());
+    part(isOffered ? "retry" : "title").focus();
     publish({ state: "failed", error, bytesPerSecond: 0, secondsLeft: null });
   }
 
@@ -186,5 +190,11 @@ export class Transfer {
 }
 
 const LOAD_AGAIN = "This page did not load completely. Load it again.";
+const PAUSES = {
+  NETWORK: "Connection lost",
+  RATE_LIMITED: "The server is busy",
+  SHUTTING_DOWN: "The server is busy",
+  UNSEAL: "Something was damaged on its way",
+};
 const GOES_ON = ["NETWORK", "RATE_LIMITED", "SHUTTING_DOWN", "NO_SPACE"];
-const AGAIN = ["DIGEST_MISMATCH", "UNSEAL", "BAD_ANSWER", "UNEXPECTED", "NETWORK", "RATE_LIMITED", "SHUTTING_DOWN", "SOURCE_CHANGED", "CONFLICT"];
+const AGAIN = ["DIGEST_MISMATCH", "UNSEAL", "BAD_ANSWER", "UNEXPECTED", "NETWORK", "RATE_LIMITED", "SHUTTING_DOWN", "SOURCE_CHANGED", "CONFLICT", "STORAGE_LOST"];

@@ -2,6 +2,7 @@
 
 import { formatBytes, formatFiles, formatSeconds } from "./format.js";
 
+const SCROLLS = 8; // rows; so many may not fit
 const SHOWN_FILES = 500; // rows; more only make a phone slow
 
 /** Return a part of the page. */
@@ -12,6 +13,7 @@ export function part(id) {
 /** Show exactly these of the parts that come and go. */
 export function showOnly(...ids) {
   for (const id of PARTS) part(id).hidden = !ids.includes(id);
+  if (!ids.includes("error")) hideError();
 }
 
 const PARTS = [
@@ -31,6 +33,12 @@ export function say(title, status) {
 export function sayError(message) {
   part("error").textContent = message;
   part("error").hidden = false;
+}
+
+/** Fields are described by it, so no text stays behind. */
+export function hideError() {
+  part("error").textContent = "";
+  part("error").hidden = true;
 }
 
 /** Show who sends, and what they wrote. */
@@ -87,6 +95,8 @@ export function listFiles(files, { choose = null, act = null } = {}) {
     rows.push(rowOf([textIn("span", "name", words), textIn("span", "size", sizeOf(rest))]));
   }
   part("files").replaceChildren(...rows);
+  // A list that scrolls has to be reached by the keyboard, if nothing in it can.
+  part("files").tabIndex = choose || act || rows.length < SCROLLS ? -1 : 0;
   part("files-title").textContent = `${formatFiles(files.length)}, ${sizeOf(files)}`;
   part("all-label").hidden = !choose;
   part("all").checked = true;

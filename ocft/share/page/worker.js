@@ -20,7 +20,7 @@ const LOOK_AGAIN = 4000; // ms; a server lets one address look 20 times a minute
 const tell = (happened, more = {}, transfer = []) => postMessage({ happened, ...more }, transfer);
 const report = {
   progress: (bytes) => tell("progress", { bytes }),
-  waiting: (seconds) => tell("waiting", { seconds }),
+  waiting: (seconds, code) => tell("waiting", { seconds, code }),
   checking: (bytes) => tell("checking", { bytes }),
 };
 
