@@ -77,12 +77,12 @@ class Inbox:
             OcftError: The disk refused, or what came is not right.
         """
         from ocft.crypto import make_share_code, share_keys
+        from ocft.routes import own_addresses
         from ocft.share import (
             DiskStore,
             Sessions,
             ShareLink,
             open_server,
-            own_addresses,
             receive,
         )
 

@@ -90,7 +90,8 @@ class LiveShare:
             SourceChangedError: A file was changed meanwhile.
             OcftError: How the last of those ended who could fetch it, if none got everything.
         """
-        from ocft.share import Sessions, ShareLink, open_server, own_addresses
+        from ocft.routes import own_addresses
+        from ocft.share import Sessions, ShareLink, open_server
 
         options = self._options
         sessions = Sessions(observer=self._hear)

@@ -13,20 +13,37 @@ _MOST_PLACES: Final = 8
 
 
 def own_addresses() -> list[str]:
-    """Return the private addresses of this machine, then those of its loopback."""
+    """Return where this machine is offered if nobody says, likely ones first, loopback last.
+
+    Private addresses and loopback: never one of the internet, and never "all of them", for what is
+    not announced is not open.
+    """
     import ifaddr
 
-    private: list[str] = []
-    loopback: list[str] = []
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-            address = ipaddress.ip_address(text)
-            if address.is_loopback:
-                loopback.append(text)
-            elif address.is_private and not address.is_link_local:
-                private.append(text)
-    return [*private, *loopback][:_MOST_PLACES]
+    return announced(
+        ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+    )
+
+
+def announced(addresses: Iterable[str]) -> list[str]:
+    """Return those of a machine's addresses that are announced, IPv4 first, loopback last.
+
+    Args:
+        addresses: All that it has.
+    """
+    found = [ipaddress.ip_address(one.partition("%")[0]) for one in dict.fromkeys(addresses)]
+    private = [
+        one
+        for one in found
+        # Link-local ones need the name of an interface, which is another one at the peer.
+        if one.is_private and not (one.is_loopback or one.is_link_local or one.is_unspecified)
+    ]
+    private.sort(key=lambda one: one.version)
+    loopback = ["127.0.0.1", *(["::1"] if ipaddress.ip_address("::1") in found else [])]
+    # A machine full of containers has hundreds.
+    return [*map(str, private[: _MOST_PLACES - len(loopback)]), *loopback]
 
 
 def reachable_places(places: Iterable[Place], own: Sequence[str]) -> list[Place]:

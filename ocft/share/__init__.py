@@ -4,7 +4,6 @@ The specification is docs/share-protocol.md. What serves and what asks over HTTP
 it is used, since it comes with the extra `ocft[share]`.
 """
 
-from ocft.share.addresses import own_addresses
 from ocft.share.client import SessionView, ShareClient
 from ocft.share.happenings import (
     DownloadEnded,
@@ -83,7 +82,6 @@ __all__ = [
     "look",
     "make_app",
     "open_server",
-    "own_addresses",
     "pack_share_manifest",
     "parse_link",
     "parse_server",
