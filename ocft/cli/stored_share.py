@@ -212,18 +212,29 @@ class StoredShare:
                 wait=lambda wait: self._dialect.waiting(_TRANSFER, wait.reason, wait.seconds),
             )
             before = await upload.run(kept.sender_key or place.sender_key or "")
-        self._tell_stored(place.code, before, time.monotonic() - began)
+        self._tell_stored(place, kept, before, time.monotonic() - began)
 
     def _tell(self, done: int, size: int) -> None:
         self._dialect.progress(_TRANSFER, self._label, done, size)
 
-    def _tell_stored(self, code: str, before: int, seconds: float) -> None:
+    def _tell_stored(
+        self, place: "ShareLink", kept: "Unfinished", before: int, seconds: float
+    ) -> None:
         self._dialect.end(_TRANSFER)
+        duration = round(seconds * 1000)
+        if kept.code:  # whose session it is has its link
+            self._dialect.event(
+                "relay_complete",
+                session_code=place.code,
+                share_url=str(place),
+                expires_at=kept.expires_at,
+                duration_ms=duration,
+            )
         self._dialect.event(
             "transfer_complete",
-            session_code=code,
+            session_code=place.code,
             bytes=self._size,
-            duration_ms=round(seconds * 1000),
+            duration_ms=duration,
             speed=round((self._size - before) / seconds) if seconds > 0 else 0,
         )
         self._dialect.say(f"{printable(self._label)} ({format_size(self._size)}) is there, sealed.")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from ocft.crypto import RECORD, make_share_code
 from ocft.errors import ServerUnreachableError
 from ocft.share import (
     FolderSink,
+    Limits,
     MemoryStore,
     Sessions,
     ShareLink,
@@ -31,8 +33,9 @@ from tests.share.served import FREE, random_file
 class Service:
     """A service in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = FREE) -> None:
         self.url = ""
+        self._limits = limits
         self._is_up = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
@@ -52,7 +55,7 @@ class Service:
         self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
-        sessions = Sessions(store=MemoryStore(), limits=FREE, accepts_new=True)
+        sessions = Sessions(store=MemoryStore(), limits=self._limits, accepts_new=True)
         async with open_server(sessions, hosts=["127.0.0.1"], port=0) as server:
             self.url = server.bases[0]
             self._is_up.set()
@@ -164,6 +167,7 @@ def test_programs_get_the_events_in_their_order(
         "session_created",
         "mode",
         "progress",
+        "relay_complete",
         "transfer_complete",
         None,
     ]
@@ -179,6 +183,31 @@ def test_programs_get_the_events_in_their_order(
         None,
     ]
     assert ocft("--json", "receive", link, "-o", str(tmp_path / "x")).status == 3
+
+
+def test_too_many_sessions_are_status_6(ocft: Ocft, tmp_path: Path) -> None:
+    random_file(tmp_path / "file", 5)
+    with Service(replace(FREE, made_a_minute=1)) as service:
+        words = ("--json", "share", str(tmp_path / "file"), "--server", service.url)
+        assert ocft(*words).status == 0
+        result = ocft(*words)
+    assert result.status == 6
+    assert [line for line in result.lines if line.get("event") == "error"] == [
+        {
+            "event": "error",
+            "code": "RATE_LIMITED",
+            "exit_code": 6,
+            "message": result.lines[-1]["error"]["message"],
+        }
+    ]
+
+
+def test_who_may_not_join_yet_and_waits_no_longer_is_status_6(ocft: Ocft, tmp_path: Path) -> None:
+    random_file(tmp_path / "file", 5)
+    with Service(replace(FREE, joined_a_minute=1)) as service:
+        link = ocft("share", str(tmp_path / "file"), "--server", service.url).out.strip()
+        assert ocft("receive", link, "-o", str(tmp_path / "one")).status == 0
+        assert ocft("receive", link, "-o", str(tmp_path / "two"), "--timeout", "1").status == 6
 
 
 def test_this_process_serves_what_it_shares(

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -422,6 +423,49 @@ def test_what_changes_while_it_is_put_at_a_service_is_removed_there(
     assert sharer.end() == 2
     wait_until(lambda: not any((tmp_path / "kept").rglob("content")))
     assert not any((anna.home / "state" / "uploads").iterdir())
+
+
+def test_a_full_disk_is_status_2_and_what_came_is_kept(
+    anna: Person, ben: Person, tmp_path: Path
+) -> None:
+    file = make_file(tmp_path / "file", LARGE)
+    sharer = share(anna, file, "--once", "--timeout", "15")
+    words = ("receive", link_of(sharer), "-o", str(tmp_path / "inbox"))
+    receiver = ben.start(*words)
+    most = 5 * RECORD  # bytes of a file: the system's own way to refuse more
+    resource.prlimit(receiver.pid, resource.RLIMIT_FSIZE, (most, most))
+    status, _, err = finish(receiver)
+    assert status == 2, err
+    assert found(tmp_path / "inbox") == {}
+    kept = sum(path.stat().st_size for path in (tmp_path / "inbox").rglob("files/*"))
+    assert 0 < kept <= most
+    sharer.until("transfer_failed")
+    assert sharer.lines[-1]["code"] == "STORAGE"
+    lines = ben.json(*words)
+    assert [line["bytes_transferred"] for line in lines if line.get("event") == "progress"][0] > 0
+    assert sharer.end() == 0
+    assert found(tmp_path / "inbox") == {"file": digest(file)}
+
+
+def test_stdout_that_is_full_is_status_2(anna: Person, ben: Person, tmp_path: Path) -> None:
+    sharer = share(anna, make_file(tmp_path / "file", LARGE))
+    with Path("/dev/full").open("wb") as full:
+        receiver = ben.start("receive", link_of(sharer), "-o", "-", stdout=full)
+        _, err = receiver.communicate(timeout=PATIENCE)
+    assert receiver.returncode == 2, err
+    assert "stdout" in err
+
+
+def test_who_reads_stdout_may_have_had_enough(anna: Person, ben: Person, tmp_path: Path) -> None:
+    sharer = share(anna, make_file(tmp_path / "file", LARGE))
+    receiver = ben.start("receive", link_of(sharer), "-o", "-", text=False)
+    assert receiver.stdout is not None
+    assert len(receiver.stdout.read(10)) == 10
+    receiver.stdout.close()
+    receiver.stdout = None
+    _, err = receiver.communicate(timeout=PATIENCE)
+    assert receiver.returncode == 141
+    assert b"Error" not in err
 
 
 # Broken connections, killed processes
