@@ -76,6 +76,24 @@ def test_several_files_come_one_after_another_without_their_folders(
     }
 
 
+def test_what_programs_see_cannot_be_changed_and_says_each_change(
+    server: Server, visit: Visits
+) -> None:
+    page = visit(server.share({"a": b"a"}))
+    wait_for(page, "ready")
+    change = "() => { 'use strict'; try { window.ocft.files[0].size = 5; } catch { return true; } }"
+    assert page.evaluate(change)
+    states = """() => {
+        window.states = [];
+        window.addEventListener("ocft:change", ({detail}) => window.states.push(detail.state));
+    }"""
+    page.evaluate(states)
+    save(page)
+    wait_for(page, "done")
+    seen = page.evaluate("window.states")
+    assert sorted(set(seen), key=seen.index) == ["transferring", "saving", "done"]
+
+
 def test_only_what_is_ticked_is_fetched(server: Server, visit: Visits) -> None:
     files = {"first.bin": os.urandom(5 * MIB), "second.txt": b"second"}
     page = visit(server.share(files))
@@ -186,6 +204,14 @@ def test_markup_in_names_is_only_text(server: Server, visit: Visits) -> None:
     assert page.locator("main img, main b").count() == 0
 
 
+WATCH = """() => {
+    window.seen = [];
+    const text = (id) => document.getElementById(id).textContent;
+    window.addEventListener("ocft:change", ({detail}) => window.seen.push(
+        [text("title"), detail.bytes, detail.bytesPerSecond, text("speed")]));
+}"""
+
+
 @pytest.mark.parametrize("host", ["localhost", LAN])
 def test_a_download_goes_on_after_a_cut_and_after_a_reload(
     browser: Any, host: str, picture: Picture
@@ -212,8 +238,13 @@ def test_a_download_goes_on_after_a_cut_and_after_a_reload(
         proxy.come_up()
         page.reload()
         wait_for(page, "ready")
+        page.evaluate(WATCH)
         download = save(page)
         wait_for(page, "done")
+        checked = [one for one in page.evaluate("window.seen") if one[0] == "Checking"]
+        assert max(one[1] for one in checked) >= 8 * MIB
+        assert not any(speed for _, _, speed, _ in checked)  # nothing came over the network
+        assert not any(text for _, _, _, text in checked)
         assert content(download) == data
         assert proxy.bytes_down - before < 24 * MIB
         page.context.close()

@@ -53,6 +53,7 @@ def test_a_server_that_never_answers_is_a_lost_connection(page: "Page") -> None:
         (421, "{}", "WRONG_HOST"),
         (404, "{}", "NO_SESSION"),
         (502, "<html>", "NETWORK"),
+        (408, "{}", "NETWORK"),
         (418, "{}", "BAD_ANSWER"),
     ],
 )
@@ -81,6 +82,25 @@ def test_content_of_another_size_is_refused_before_it_is_read(
     headers = f"{{'OCFT-Salt': 'A'.repeat(22), {header}}}"
     answer = f"async () => new Response('', {{status: {status}, headers: {headers}}})"
     assert ask(page, "content", answer, f"{begin}, 16")[0] == code
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [("7", 7, 7), ("0", 0, 0), ("new Date(Date.now() + 60000).toUTCString()", 50, 60)],
+)
+def test_a_server_says_how_long_to_wait_in_seconds_or_as_a_date(
+    page: "Page", header: str, least: int, most: int
+) -> None:
+    answer = f"async () => new Response('', {{status: 429, headers: {{'Retry-After': {header}}}}})"
+    code, is_retryable, seconds = ask(page, "look", answer)
+    assert (code, is_retryable) == ("RATE_LIMITED", True)
+    assert least <= seconds <= most
+
+
+@pytest.mark.parametrize("header", ["", "'Retry-After': 'soon'"])
+def test_a_server_that_says_no_time_is_not_asked_again(page: "Page", header: str) -> None:
+    answer = f"async () => new Response('', {{status: 429, headers: {{{header}}}}})"
+    assert ask(page, "look", answer) == ["RATE_LIMITED", False, None]
 
 
 def test_a_pause_of_no_seconds_is_a_pause(page: "Page") -> None:

@@ -37,6 +37,23 @@ def test_the_state_pictures_are_drawn_from_the_tables() -> None:
     assert draw_states.PAGE.read_text(encoding="utf-8") == draw_states.page()
 
 
+def page_file(name: str) -> str:
+    return read(f"ocft/share/page/{name}")
+
+
+def test_what_programs_find_in_the_page_is_documented() -> None:
+    found = set(re.findall(r'data-testid="([^"]+)"', page_file("index.html")))
+    codes = re.search(r"const WORDS = {(.*?)\n};", page_file("errors.js"), re.DOTALL)
+    state = re.search(r"let current = {(.*?)\n};", page_file("state.js"), re.DOTALL)
+    assert codes
+    assert state
+    found |= set(re.findall(r"^  ([A-Z_]+):", codes[1], re.MULTILINE)) - {"CANCELLED"}
+    found |= set(re.findall(r"^  (\w+):", state[1], re.MULTILINE))
+    assert len(found) > 50
+    page = read("docs/share-page.md")
+    assert {one for one in found if f"`{one}`" not in page} == set()
+
+
 def test_requirements_that_are_cited_exist() -> None:
     pages = read("docs/protocol.md") + read("docs/share-protocol.md")
     known = set(re.findall(r"\*\*(R-[A-Z]+-\d+)\*\*", pages))

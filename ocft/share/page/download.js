@@ -25,7 +25,7 @@ export class DownloadPage {
       this.way === "staged"
         ? this.#ready("Stopped. What came so far is kept for this page.", "Go on", true)
         : this.#ready("Stopped. What came so far was thrown away.", "Download", true);
-    transfer.again = () => transfer.last;
+    transfer.goOn = () => (this.way === "staged" ? transfer.move(transfer.last) : this.#download());
     transfer.on.manifest = (manifest) => this.#show(manifest);
     transfer.on.saving = () => publish({ state: "saving" });
     transfer.on.received = ({ files, bundle, place }) => this.#save(files, bundle, place);
@@ -37,11 +37,11 @@ export class DownloadPage {
       });
     part("download").onclick = () => this.#download();
     say("One moment", "Looking for the files.");
-    transfer.open(JSON.parse(sessionStorage.getItem(SAVED) ?? "null"));
+    transfer.open(recall());
   }
 
   #show({ from, note, files, saved, room }) {
-    sessionStorage.setItem(SAVED, JSON.stringify(saved));
+    remember(saved);
     Object.assign(this, { files, room });
     this.names = flatNames(files.map((file) => file.name));
     this.wanted = files.map((_, index) => index);
@@ -113,7 +113,7 @@ export class DownloadPage {
   }
 
   async #save(received, bundle, place) {
-    sessionStorage.removeItem(SAVED);
+    remember(null);
     const rows = received.map(({ index, blob }) => {
       const name = this.names[index];
       return { blob, as: name, name: bundle ? this.files[index].name : name, size: blob.size };
@@ -140,9 +140,26 @@ export class DownloadPage {
   }
 
   #written() {
-    sessionStorage.removeItem(SAVED);
+    remember(null);
     const what = this.wanted.length === 1 ? "The file is" : `All ${formatFiles(this.wanted.length)} are`;
     freezeChoice(true);
     this.transfer.finish("Done", `${what} saved, complete and unchanged.`, ["files-section"]);
+  }
+}
+
+/** Keep what a reload needs. Without storage (switched off) a reload only begins anew. */
+function remember(saved) {
+  try {
+    sessionStorage.setItem(SAVED, JSON.stringify(saved));
+  } catch {
+    return;
+  }
+}
+
+function recall() {
+  try {
+    return JSON.parse(sessionStorage.getItem(SAVED));
+  } catch {
+    return null;
   }
 }

@@ -152,16 +152,22 @@ const BY_STATUS = {
 
 async function refusal(response) {
   const code = BY_STATUS[response.status];
-  const after = Number(response.headers.get("Retry-After") ?? "NaN");
-  const retryAfter = Number.isFinite(after) && after >= 0 ? after : null;
+  const retryAfter = secondsOf(response.headers.get("Retry-After"));
   if (response.status === 409 && (await saidCode(response)) === "SOURCE_CHANGED") {
     return new ShareError("SENDER_CHANGED");
   }
   await response.body?.cancel().catch(() => {});
-  // A proxy in front that has lost its server answers 502 or 504.
-  if (!code && response.status >= 500) return new ShareError("NETWORK", { retryable: true });
+  // A proxy in front that has lost its server answers 502 or 504; who was too slow gets 408.
+  if (!code && (response.status >= 500 || response.status === 408)) return new ShareError("NETWORK", { retryable: true });
   const retryable = code === "SHUTTING_DOWN" || (code === "RATE_LIMITED" && retryAfter !== null);
   return new ShareError(code ?? "BAD_ANSWER", { retryable, retryAfter });
+}
+
+/** Read `Retry-After`: seconds, or a date as proxies write it. */
+function secondsOf(text) {
+  if (text === null) return null;
+  const after = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
+  return Number.isFinite(after) ? Math.max(0, after) : null;
 }
 
 async function object(response) {

@@ -11,7 +11,7 @@ const PART = 8 * RECORD;
 const OLD = 24 * 3600 * 1000; // ms after which what nobody came back for is dropped
 const SAVING = 3600 * 1000; // ms in which a browser may still copy what it was told to save
 const RELEASE = 2000; // ms in which a page that was reloaded lets go of its file
-const ANSWER = 500; // ms in which another tab says that it uses a place
+const ANSWER = 300; // ms in which another tab says that it uses a place
 const PREFIX = "ocft-";
 
 /** Open the place called `name` for at most `size` bytes; the best kind there is. */

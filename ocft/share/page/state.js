@@ -6,7 +6,7 @@ let current = {
   version: 1,
   page: "download",
   state: "starting",
-  files: [],
+  files: Object.freeze([]),
   from: "",
   bytes: 0,
   total: 0,
@@ -17,9 +17,9 @@ let current = {
 
 /** Change some of it. Nothing secret is ever in here. */
 export function publish(change) {
-  const files = (change.files ?? current.files).map((file) => Object.freeze({ ...file }));
+  const files = change.files ? Object.freeze(change.files.map((file) => Object.freeze({ ...file }))) : current.files;
   const error = change.error === undefined ? current.error : change.error;
-  current = { ...current, ...change, files: Object.freeze(files), error: error && Object.freeze({ ...error }) };
+  current = { ...current, ...change, files, error: error && Object.freeze({ ...error }) };
   const view = Object.freeze(current);
   Object.defineProperty(window, "ocft", { value: view, configurable: true, enumerable: true });
   window.dispatchEvent(new CustomEvent("ocft:change", { detail: view }));

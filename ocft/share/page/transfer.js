@@ -9,7 +9,7 @@ const BASE = new URL("../", window.location.href.split("#")[0]);
 const REFRESH = 250; // ms between two changes of the figures
 const READ_OUT = 25; // per cent between two sentences for screen readers
 
-/** A worker with a session in it. The flow sets `on.<happened>` and `retry`. */
+/** A worker with a session in it. The flow sets `on.<happened>`, `stopped` and `goOn`. */
 export class Transfer {
   constructor(link) {
     this.link = link;
@@ -147,7 +147,7 @@ export class Transfer {
     say(this.words.failed, "");
     showOnly("error", ...(isOffered ? ["retry"] : []), ...(goesOn ? ["moving"] : []));
     sayError(error.message);
-    part("retry").onclick = () => (goesOn ? this.move(this.again()) : window.location.reload());
+    part("retry").onclick = () => (goesOn ? this.goOn() : window.location.reload());
     part(isOffered ? "retry" : "title").focus();
     publish({ state: "failed", error, bytesPerSecond: 0, secondsLeft: null });
   }
@@ -197,4 +197,4 @@ const PAUSES = {
   UNSEAL: "Something was damaged on its way",
 };
 const GOES_ON = ["NETWORK", "RATE_LIMITED", "SHUTTING_DOWN", "NO_SPACE"];
-const AGAIN = ["DIGEST_MISMATCH", "UNSEAL", "BAD_ANSWER", "UNEXPECTED", "NETWORK", "RATE_LIMITED", "SHUTTING_DOWN", "SOURCE_CHANGED", "CONFLICT", "STORAGE_LOST"];
+const AGAIN = ["DIGEST_MISMATCH", "UNSEAL", "BAD_ANSWER", "UNEXPECTED", "NETWORK", "RATE_LIMITED", "SHUTTING_DOWN", "SOURCE_CHANGED", "CONFLICT", "STORAGE_LOST", "TOO_LARGE"];

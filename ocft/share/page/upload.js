@@ -19,7 +19,7 @@ export class UploadPage {
     transfer.whileMoving = ["files-section", "moving", "cancel"];
     transfer.warnsOnLeave = true;
     transfer.stopped = () => this.#ready("Stopped.", "Go on");
-    transfer.again = () => ({ do: "send", files: null });
+    transfer.goOn = () => transfer.move({ do: "send", files: null });
     transfer.on["upload-ready"] = () => this.#ready("");
     transfer.on.sent = () => this.#sent();
     part("upload").onclick = () => this.#send();
