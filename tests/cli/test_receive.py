@@ -150,3 +150,19 @@ def test_an_inbox_says_its_link_and_how_to_end_it(ocft: Ocft, tmp_path: Path) ->
     result = ocft("receive", "-o", "-", *words)
     assert result.out == "", "stdout is for the file alone"
     assert "/s/#" in result.err
+
+
+def test_what_arrived_damaged_is_status_8(
+    ocft: Ocft, tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random_file(tmp_path / "file", 2 * RECORD)
+    link = ocft("share", str(tmp_path / "file"), "--server", service.url).out.strip()
+    (session,) = service.sessions
+    assert session.stored is not None
+    pieces = session.stored._pieces  # type: ignore[attr-defined]  # the store of the service
+    pieces[-1] = bytearray(pieces[-1])
+    pieces[-1][-100] ^= 1
+    result = ocft("--json", "receive", link, "-o", str(tmp_path / "inbox"))
+    assert result.status == 8
+    assert result.lines[-1]["error"]["code"] == "DIGEST_MISMATCH"
+    assert [path.name for path in (tmp_path / "inbox").iterdir()] == [".ocft"]

@@ -35,7 +35,7 @@ class Service:
 
     def __init__(self, limits: Limits = FREE) -> None:
         self.url = ""
-        self._limits = limits
+        self.sessions = Sessions(store=MemoryStore(), limits=limits, accepts_new=True)
         self._is_up = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
@@ -55,8 +55,7 @@ class Service:
         self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
-        sessions = Sessions(store=MemoryStore(), limits=self._limits, accepts_new=True)
-        async with open_server(sessions, hosts=["127.0.0.1"], port=0) as server:
+        async with open_server(self.sessions, hosts=["127.0.0.1"], port=0) as server:
             self.url = server.bases[0]
             self._is_up.set()
             await self._end.wait()
