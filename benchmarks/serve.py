@@ -189,31 +189,55 @@ async def open_page(port: int) -> None:
         await webs[0].ask("GET", "/s/", 200)
         for wave in WAVES:
             await asyncio.gather(
-                *(web.ask("GET", f"/s/assets/{name}", 200) for web, name in zip(webs, wave))
+                *(
+                    web.ask("GET", f"/s/assets/{name}", 200)
+                    for web, name in zip(webs, wave, strict=False)
+                )
             )
     finally:
         for web in webs:
             web.close()
 
 
-async def be_people(port: int) -> None:
-    """Open the page again and again until a signal comes, and print how it went as JSON."""
-    opened, is_over = Opened(), asyncio.Event()
+async def be_people(ports: list[int]) -> None:
+    """Open the page of each server in turn until a signal comes, and print how it went as JSON."""
+    opened, is_over = [Opened() for _ in ports], asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, is_over.set)
 
     async def be_somebody() -> None:
         while not is_over.is_set():
-            start = time.monotonic()
-            try:
-                await open_page(port)
-            except (OSError, RuntimeError, EOFError) as error:
-                opened.errors.append(repr(error))
-            opened.seconds.append(time.monotonic() - start)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(is_over.wait(), 0.1)
+            for port, seen in zip(ports, opened, strict=True):
+                start = time.monotonic()
+                try:
+                    await open_page(port)
+                except (OSError, RuntimeError, EOFError) as error:
+                    seen.errors.append(repr(error))
+                seen.seconds.append(time.monotonic() - start)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(is_over.wait(), 0.05)
 
     await asyncio.gather(*(be_somebody() for _ in range(PEOPLE)))
-    print(json.dumps({"seconds": opened.seconds, "errors": opened.errors}))
+    print(json.dumps([vars(one) for one in opened]))
+
+
+async def be_idle() -> None:
+    """Answer each request with as many bytes as the page has, and do nothing else."""
+    from ocft.share.page_files import page_files
+
+    files = {f"/s/assets/{name}": file.data for name, file in page_files().items()}
+    files["/s/"] = files["/s/assets/index.html"]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                asked = await reader.readuntil(b"\r\n\r\n")
+                data = files[asked.split()[1].decode()]
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+                await writer.drain()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    print(json.dumps(server.sockets[0].getsockname()[1]), flush=True)
+    await asyncio.Event().wait()
 
 
 def measure(folder: Path, number: int, rounds: int, *, in_memory: bool) -> dict[str, object]:
@@ -231,18 +255,19 @@ def measure(folder: Path, number: int, rounds: int, *, in_memory: bool) -> dict[
             raise RuntimeError(f"the server did not start: {said}")
         port = urlsplit(said["urls"][0]).port
         me = [sys.executable, __file__, "--port", str(port)]
-        quiet = _people(me, seconds=2.0)
+        idle_server = stack.enter_context(_running([*me, "--be", "idle"]))
+        stack.callback(idle_server.terminate)
+        assert idle_server.stdout is not None
+        both = [*me, "--be", "people", "--port", idle_server.stdout.readline().decode().strip()]
+        quiet, _ = _people(both, seconds=2.0)
         idle = _memory(server.pid, "VmRSS")
-        people = stack.enter_context(_running([*me, "--be", "people"]))
-        load = subprocess.run(
-            [*me, "--be", "load", "--sessions", str(number), "--rounds", str(rounds)],
-            stdout=subprocess.PIPE,
-            check=True,
-        )
+        people = stack.enter_context(_running(both))
+        load = ["nice", *me, "--be", "load", "--sessions", str(number), "--rounds", str(rounds)]
+        loaded = subprocess.run(load, stdout=subprocess.PIPE, check=True)
         people.terminate()
-        opened = json.loads(people.communicate()[0])
-        peak = _memory(server.pid, "VmHWM")
-    done = json.loads(load.stdout)
+        opened, control = json.loads(people.communicate()[0])
+        peak, busy = _memory(server.pid, "VmHWM"), _cpu(server.pid)
+    done = json.loads(loaded.stdout)
     errors = [*done["errors"], *opened["errors"], *quiet["errors"]]
     for error in errors[:5]:
         print(error, file=sys.stderr)
@@ -255,11 +280,14 @@ def measure(folder: Path, number: int, rounds: int, *, in_memory: bool) -> dict[
         "errors": len(errors),
         "s": round(done["seconds"], 1),
         "MB/s": round(moved / MB / done["seconds"]),
+        "CPU s a GB": round(busy / (moved / MB / 1000), 1),
         "page loads": len(opened["seconds"]),
         "alone, median ms": _ms(statistics.median(quiet["seconds"])),
         "median ms": _ms(statistics.median(opened["seconds"])),
         "p99 ms": _ms(_percentile(opened["seconds"], 0.99)),
         "worst ms": _ms(max(opened["seconds"])),
+        "idle server, p99 ms": _ms(_percentile(control["seconds"], 0.99)),
+        "worst": _ms(max(control["seconds"])),
         "goal p99": _ms(GOAL_P99),
         "server MiB idle": round(idle),
         "peak": round(peak),
@@ -270,11 +298,11 @@ def _running(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
-def _people(me: list[str], *, seconds: float) -> dict[str, list[float]]:
-    with _running([*me, "--be", "people"]) as people:
+def _people(command: list[str], *, seconds: float) -> list[dict[str, list[float]]]:
+    with _running(command) as people:
         time.sleep(seconds)
         people.terminate()
-        found: dict[str, list[float]] = json.loads(people.communicate()[0])
+        found: list[dict[str, list[float]]] = json.loads(people.communicate()[0])
     return found
 
 
@@ -283,6 +311,12 @@ def _memory(process: int, what: str) -> float:
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith(what))
     return int(line.split()[1]) / 1024
+
+
+def _cpu(process: int) -> float:
+    """Return the seconds that a process has computed."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _percentile(values: list[float], share: float) -> float:
@@ -299,15 +333,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_common(parser)
-    parser.add_argument("--be", choices=["load", "people"], help=argparse.SUPPRESS)
-    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--be", choices=["load", "people", "idle"], help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, action="append", help=argparse.SUPPRESS)
     parser.add_argument("--sessions", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.be == "load":
-        asyncio.run(have_sessions(arguments.port, arguments.sessions, arguments.rounds))
+        asyncio.run(have_sessions(arguments.port[0], arguments.sessions, arguments.rounds))
     elif arguments.be == "people":
         asyncio.run(be_people(arguments.port))
+    elif arguments.be == "idle":
+        asyncio.run(be_idle())
     else:
         table = Table(as_json=arguments.json)
         for in_memory in (False, True):

@@ -1,4 +1,4 @@
-"""How often content is fetched: a download counts when it is whole (R-SHR-7)."""
+"""How often content is fetched: a download counts when it is whole (R-SHR-14)."""
 
 import asyncio
 from pathlib import Path

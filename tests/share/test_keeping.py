@@ -1,4 +1,4 @@
-"""What a server keeps of its sessions, when the disk is slow or refuses."""
+"""What a server keeps of its sessions, when the disk is slow or refuses (R-SHR-15)."""
 
 import asyncio
 import json
