@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ocft.errors import ConfigError
-from ocft.share.refusals import Refusal, WrongHost
+from ocft.share.refusals import BadRequest, Refusal, WrongHost
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -132,6 +132,8 @@ class Guard:
             await _answer(failure, scope, exchange.send, status=500, code="INTERNAL")
 
     def _check(self, scope: "Scope") -> None:
+        if {name for name, _ in scope["headers"]} >= _BODY_HEADERS:
+            raise BadRequest("The body has two lengths.")  # a proxy may believe the other one
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         if len(hosts) != 1 or not self._names.has(hosts[0].decode("latin-1")):

@@ -61,16 +61,21 @@ async def read_json(request: Request, model: type[M], *, idle_seconds: float) ->
     """Read a body of JSON.
 
     A page of somebody else can make a browser send a body without asking first, but not one of
-    this type.
+    this type. All of it has to come within the time that others have for each byte: anybody may
+    send one, and would keep a connection for days by a byte now and then.
 
     Raises:
-        BadRequest: It is something else.
+        BadRequest: It is something else, or took too long.
         TooLarge: It is longer than any that makes sense.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise BadRequest("The body has to be application/json.")
-    data = await read_body(request, _MAX_JSON, idle_seconds=idle_seconds)
+    try:
+        async with asyncio.timeout(idle_seconds):
+            data = await read_body(request, _MAX_JSON, idle_seconds=idle_seconds)
+    except TimeoutError as error:
+        raise BadRequest("The body took too long.") from error
     try:
         return model.model_validate(parse_json(data))
     except (MalformedMessageError, ValidationError) as error:

@@ -181,8 +181,9 @@ def test_a_download_under_way_outlives_the_expiry_but_not_its_rest(
             served.sessions.sweep()
             again = await served.client.get(place, headers=begun["headers"])
             assert again.status_code == 200
-            refused = await served.client.get(place, headers=waiting["headers"])
-            assert refused.status_code == 404
+            for refused in (place, f"{at(keys)}/manifest"):
+                answer = await served.client.get(refused, headers=waiting["headers"])
+                assert answer.status_code == 404
             served.clock.now += FREE.resume_seconds + 1
             served.sessions.sweep()
             assert not served.sessions.count
@@ -619,6 +620,18 @@ def test_the_page_is_there_and_says_nothing_of_a_session() -> None:
             assert page.headers["cache-control"] == "no-cache"
             tag = {"If-None-Match": page.headers["etag"]}
             assert (await served.client.get("/s/", headers=tag)).status_code == 304
+            weak = {"If-None-Match": f'"other", W/{page.headers["etag"]}'}  # a proxy compressed it
+            kept = await served.client.get("/s/", headers=weak)
+            assert (kept.status_code, kept.content) == (304, b"")
+            other = await served.client.get("/s/", headers={"If-None-Match": '"other"'})
+            assert other.content == page.content
+            head = await served.client.head("/s/")
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-length"] == str(len(page.content))
+            posted = await served.client.post("/s/assets/page.js")
+            assert (posted.status_code, posted.headers["allow"]) == (405, "GET")
+            script = await served.client.get("/s/assets/page.js")
+            assert script.headers["content-type"] == "text/javascript; charset=utf-8"
             to_page = await served.client.get("/s")
             assert (to_page.status_code, to_page.headers["location"]) == (308, "s/")
             for name in ("nothing.js", "..%2fapp.py", "%2e%2e/app.py", "a/b.js", ""):

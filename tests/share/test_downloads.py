@@ -143,3 +143,41 @@ def test_what_counts_outlives_a_restart(tmp_path: Path, part: str) -> None:
 
     run(before)
     run(after)
+
+
+def test_a_transfer_that_takes_long_is_not_given_up(tmp_path: Path) -> None:
+    random_file(tmp_path / "one", SIZE)
+
+    async def work() -> None:
+        keys = keys_of()
+        async with serving() as served:
+            session = share(served.sessions, keys, tmp_path / "one", max_downloads=1)
+            headers = (await served.join(keys))["headers"]
+            place = f"{at(keys)}/content"
+            async with served.client.stream("GET", place, headers=headers) as answer:
+                pieces = answer.aiter_raw()
+                size = len(await anext(pieces))
+                served.clock.now += 10 * FREE.resume_seconds
+                served.sessions.sweep()
+                assert len(list(session)) == 1
+                size += sum([len(piece) async for piece in pieces])
+            assert size > SIZE
+
+    run(work)
+
+
+def test_who_only_came_in_takes_nothing_from_others_after_a_restart(tmp_path: Path) -> None:
+    keys = keys_of()
+
+    async def before() -> None:
+        async with serving(store=DiskStore(tmp_path), keeps_sessions=True) as served:
+            await served.upload(keys, b"data", max_downloads=1)
+            await served.join(keys)
+
+    async def after() -> None:
+        async with serving(store=DiskStore(tmp_path)) as served:
+            assert await left(served, keys) == 1
+            assert await served.download(keys) == b"data"
+
+    run(before)
+    run(after)

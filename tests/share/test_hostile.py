@@ -976,6 +976,42 @@ def test_a_body_that_stops_coming_ends_the_request() -> None:  # case H7, R-SHR-
     within_patience(work)
 
 
+def test_a_body_that_comes_byte_by_byte_ends_too() -> None:  # slow-loris, of the body
+    async def work() -> None:
+        async with strangers(replace(NO_LIMIT, idle_seconds=0.3)) as stranger:
+            reader, writer = await stranger.connect()
+            kind = {"Content-Type": "application/json"}
+            writer.write(stranger.head("POST", API, kind, length=1000))
+            answer = asyncio.ensure_future(read_reply(reader))
+            while not answer.done():
+                writer.write(b" ")
+                await asyncio.sleep(0.02)
+            assert answer.result().status == 400
+            assert len(answer.result().body) > 0
+
+    within_patience(work)
+
+
+def test_a_body_with_two_lengths_is_refused() -> None:  # request smuggling
+    async def work() -> None:
+        async with strangers() as stranger:
+            share = await stranger.begin()
+            rows = {
+                "Authorization": f"Bearer {share.sender_key}",
+                "Upload-Offset": "0",
+                "Upload-Length": str(len(share.content)),
+                "OCFT-Salt": share.salt,
+                "Transfer-Encoding": "chunked",
+            }
+            head = stranger.head("PATCH", f"{share.path}/content", rows, length=10)
+            body = b"1000\r\n" + bytes(4096) + b"\r\n0\r\n\r\n"
+            assert (await stranger.ask_raw(head + body)).status == 400
+            assert stranger.sessions.room.used == 0
+            assert (await stranger.put(share, 0, share.content)).status == 204
+
+    within_patience(work)
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /health HT", b"GET /health HTTP/1.1\r\nX: "])
 def test_a_head_that_stops_coming_ends_the_connection(sent: bytes) -> None:  # slow-loris
     async def work() -> None:

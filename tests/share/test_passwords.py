@@ -27,6 +27,22 @@ def test_the_right_password_counts_as_none() -> None:
     assert one.wrong == 0
 
 
+def test_the_wrong_password_lets_nobody_in() -> None:
+    one = gate()
+    name, mac = tried(one, verifier=bytes(31) + b"1")
+    with pytest.raises(WrongPassword):
+        one.finish(name, mac, 1.0)
+    assert one.wrong == 1
+
+
+def test_who_has_the_password_is_not_slowed_down_by_mistakes_before() -> None:
+    one = gate()
+    for _ in range(3):
+        for _ in range(4):
+            tried(one)
+        one.finish(*tried(one), 0.0)
+
+
 def test_a_try_is_finished_once() -> None:
     one = gate()
     name, mac = tried(one)
