@@ -445,6 +445,8 @@ class ShareClient:
                 if response.headers.get("Content-Encoding", "identity") != "identity":
                     raise _malformed()
                 yield response
+        except BrokenPipeError:
+            raise  # of where the content goes: those of the network are httpx's own errors
         except self._httpx.UnsupportedProtocol as error:
             raise _malformed() from error
         except (self._httpx.RemoteProtocolError, self._httpx.DecodingError) as error:

@@ -4,6 +4,7 @@ import asyncio
 import re
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,11 +16,15 @@ from ocft.crypto import RECORD, make_share_code, share_keys
 from ocft.errors import ServerUnreachableError
 from ocft.share import ShareClient, ShareLink, Upload
 from tests.cli.conftest import Ocft
-from tests.cli.test_share import Service, free_port, service
+from tests.cli.service_in_thread import Service, free_port
 from tests.share.served import random_file
 from tests.share.test_sending import files_of
 
-assert service
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with Service() as service:
+        yield service
 
 
 def test_what_makes_no_sense_is_said_before_anything_is_asked(

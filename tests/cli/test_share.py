@@ -1,14 +1,13 @@
 """`ocft share`, in this process: what it refuses, and its way through a service."""
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -18,47 +17,13 @@ from ocft.crypto import RECORD, make_share_code
 from ocft.errors import ServerUnreachableError
 from ocft.share import (
     FolderSink,
-    Limits,
-    MemoryStore,
-    Sessions,
     ShareLink,
-    open_server,
     parse_link,
     receive,
 )
 from tests.cli.conftest import Ocft
+from tests.cli.service_in_thread import Service, free_port
 from tests.share.served import FREE, random_file
-
-
-class Service:
-    """A service in a thread of its own."""
-
-    def __init__(self, limits: Limits = FREE) -> None:
-        self.url = ""
-        self.sessions = Sessions(store=MemoryStore(), limits=limits, accepts_new=True)
-        self._is_up = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._end = asyncio.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._is_up.wait(20)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-        self._loop.close()
-
-    def _run(self) -> None:
-        self._loop.run_until_complete(self._serve())
-
-    async def _serve(self) -> None:
-        async with open_server(self.sessions, hosts=["127.0.0.1"], port=0) as server:
-            self.url = server.bases[0]
-            self._is_up.set()
-            await self._end.wait()
 
 
 @pytest.fixture
@@ -81,12 +46,6 @@ def in_background() -> Iterator[Callable[[Callable[[], object]], list[object]]]:
     yield start
     for thread in threads:
         thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def fetch(link: ShareLink, folder: Path, **options: Any) -> object:

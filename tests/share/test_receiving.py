@@ -1,6 +1,7 @@
 """`ocft.share.receiving`: from a link to files, through a server and over broken connections."""
 
 import asyncio
+import io
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,6 +30,7 @@ from ocft.share import (
     ReceiveEvent,
     ReceiveProgress,
     ShareLink,
+    StreamSink,
     Waiting,
     receive,
 )
@@ -217,3 +219,22 @@ def test_a_live_sender_that_is_gone_is_known_at_once(keys: ShareKeys, tmp_path: 
 
         run(work)
     assert any(isinstance(event, Waiting) for event in told)
+
+
+def test_a_reader_who_has_had_enough_is_no_broken_connection(
+    keys: ShareKeys, tmp_path: Path
+) -> None:
+    class Gone(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise BrokenPipeError
+
+    random_file(tmp_path / "file", 3 * RECORD)
+
+    async def work() -> None:
+        async with serving() as served:
+            share(served.sessions, keys, tmp_path / "file")
+            with pytest.raises(BrokenPipeError):
+                await receive(link(served), StreamSink(Gone()))
+            assert ends(served) == [(False, "CANCELLED")]
+
+    run(work)
