@@ -76,6 +76,7 @@ class LiveShare:
         self._completed = 0
         self._failure: OcftError | None = None
         self._reason = ""  # why the session is over
+        self._is_locked = False  # the password, for everybody who comes
         self._changed = asyncio.Event()
 
     async def run(self, keys: "ShareKeys", verifier: bytes | None) -> int:
@@ -190,7 +191,9 @@ class LiveShare:
                 self._reason = self._reason or reason
             case PasswordLocked():
                 dialect.event("password_locked")
-                self._reason = self._reason or ("" if self._began else "locked")
+                self._is_locked = True
+        if self._is_locked and not self._began:  # who is in already may have the rest
+            self._reason = self._reason or "locked"
         self._changed.set()
 
     def _end(self, download: str, *, ok: bool | None, code: str | None) -> None:
