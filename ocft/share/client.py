@@ -4,10 +4,11 @@ No redirect is followed: a token would go with it. Nothing is read beyond what t
 """
 
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ocft.crypto import (
@@ -141,13 +142,7 @@ class ShareClient:
     """
 
     def __init__(self, base: str, session_id: str) -> None:
-        try:
-            import httpx
-        except ImportError as error:
-            raise ExtraNotInstalledError(
-                "Sharing by links needs more packages: pip install 'ocft[share]'"
-            ) from error
-        self._httpx = httpx
+        httpx = self._httpx = _import_httpx()
         self._api = f"{base}/api/v1/sessions"
         self._session = f"{self._api}/{session_id}"
         self._id = session_id
@@ -496,6 +491,28 @@ class ShareClient:
     async def _chunks(self, response: "httpx.Response") -> AsyncIterator[bytes]:
         async for chunk in response.aiter_raw():
             yield chunk
+
+
+def _import_httpx() -> ModuleType:
+    """Import httpx without its own command line, which loads twice as much as all the rest.
+
+    Raises:
+        ExtraNotInstalledError: It is not there.
+    """
+    name = "httpx._main"
+    is_first = name not in sys.modules
+    if is_first:
+        sys.modules[name] = None  # type: ignore[assignment]  # it does without, then
+    try:
+        import httpx
+    except ImportError as error:
+        raise ExtraNotInstalledError(
+            "Sharing by links needs more packages: pip install 'ocft[share]'"
+        ) from error
+    finally:
+        if is_first:
+            del sys.modules[name]
+    return httpx
 
 
 def _grant(fields: Mapping[str, Any], p: bytes) -> Grant:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -275,3 +276,14 @@ def test_without_its_packages_it_says_which_to_install(monkeypatch: pytest.Monke
 
 def test_secrets_are_not_in_what_is_shown() -> None:
     assert GRANT.token not in repr(GRANT)
+
+
+def test_it_loads_no_command_line_of_others() -> None:
+    code = (
+        "import sys; from ocft.share import ShareClient; ShareClient('http://127.0.0.1:1', 'a');"
+        "print([name for name in ('pygments', 'rich', 'httpx._main') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
