@@ -127,9 +127,14 @@ class Server:
         content = b"".join(shared.files.values())
         count, salt = record_count(len(content)), make_salt()
         sealer = RecordSealer(shared.key, shared.id, salt, count)
-        sealed = [sealer.seal(i, content[i * RECORD : (i + 1) * RECORD]) for i in range(count)]
-        if damaged is not None:
-            sealed[damaged] = bytes([sealed[damaged][0] ^ 1]) + sealed[damaged][1:]
+
+        def records() -> Iterator[
+            bytes
+        ]:  # one after another: at once would be copied again and again
+            for i in range(count):
+                one = sealer.seal(i, content[i * RECORD : (i + 1) * RECORD])
+                yield bytes([one[0] ^ 1]) + one[1:] if i == damaged else one
+
         manifest: dict[str, Any] = {
             "v": 1,
             "from": sender,
@@ -146,12 +151,13 @@ class Server:
         upload = {
             **own,
             "Content-Type": "application/octet-stream",
+            "Content-Length": str(sealed_size(len(content))),
             "Upload-Offset": "0",
             "Upload-Length": str(sealed_size(len(content))),
             "OCFT-Salt": format_octets(salt),
         }
         httpx.patch(
-            f"{at}/content", headers=upload, content=b"".join(sealed), timeout=30
+            f"{at}/content", headers=upload, content=records(), timeout=30
         ).raise_for_status()
         packed = seal_manifest(shared.key, shared.id, json.dumps(manifest).encode())
         httpx.put(f"{at}/manifest", headers=own, content=packed).raise_for_status()
