@@ -11,7 +11,7 @@ import pytest
 
 from ocft.ranges import Range
 from ocft.routes import Body, DirectServer, OpenToFetch
-from ocft.routes import http_server as module
+from ocft.routes import http_conversation as module
 
 TOKEN = "t" * 43
 CONTENT = bytes(range(256)) * 4096
@@ -155,7 +155,7 @@ def test_who_guesses_is_not_listened_to_any_more(served: Served) -> None:
 def test_a_head_that_does_not_end_is_given_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(module, "HEAD_SECONDS", 0.2)
     with socket.create_connection(served.place, 5) as connection:
         began = time.monotonic()
         try:
@@ -225,7 +225,7 @@ def test_one_connection_serves_one_request_after_another(served: Served) -> None
 def test_many_idle_connections_do_not_keep_a_peer_out_for_long(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(module, "HEAD_SECONDS", 0.2)
     idle = [socket.create_connection(served.place, 5) for _ in range(40)]
     deadline = time.monotonic() + 5
     status = 0

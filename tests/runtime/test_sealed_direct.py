@@ -38,16 +38,26 @@ ONE_SIDED = [
 
 
 @pytest.fixture(autouse=True)
-def _short_waits() -> Iterator[None]:
-    sending, receiving = "ocft.runtime.wire2.direct_sending", "ocft.runtime.wire2.direct_receiving"
+def _short_pauses() -> Iterator[None]:
+    receiving = "ocft.runtime.wire2.direct_receiving"
+    with (
+        mock.patch(f"{receiving}.PAUSES", (0.001,) * 5),
+        mock.patch(f"{receiving}._PEER_SECONDS", 3.0),
+        mock.patch(f"{receiving}._HEAD_START", 0.1),
+        mock.patch("ocft.runtime.wire2.direct_pushing.PAUSES", (0.001,) * 5),
+    ):
+        yield
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """The channel carries the rest soon."""
+    sending = "ocft.runtime.wire2.direct_sending"
     with (
         mock.patch(f"{sending}._FIRST_HOPE", 1.0),
         mock.patch(f"{sending}._HOPE", 0.3),
         mock.patch(f"{sending}._STALLED", 1.0),
-        mock.patch(f"{receiving}.PAUSES", (0.001,) * 5),
-        mock.patch(f"{receiving}._PEER_SECONDS", 0.5),
-        mock.patch(f"{receiving}._HEAD_START", 0.1),
-        mock.patch("ocft.runtime.wire2.direct_pushing.PAUSES", (0.001,) * 5),
+        mock.patch("ocft.runtime.wire2.direct_receiving._PEER_SECONDS", 0.5),
     ):
         yield
 
@@ -124,6 +134,7 @@ def test_what_is_small_goes_over_the_channel(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
@@ -187,13 +198,14 @@ def test_what_is_brought_after_a_cut_is_only_the_rest(tmp_path: Path) -> None:  
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_way_to_the_receiver_that_stays_cut_leaves_the_rest_to_the_channel(
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
         async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
             data = NOISE[: 9 * MIB]
-            with Line(lambda line: line.bytes > 8 * MIB) as line:
+            with Line(lambda line: line.bytes > 8 * MIB):
                 await send(alice, tmp_path, data)
             assert bob.tree() == {"report.bin": data}
             by_text = sum(len(one) for one in alice.room.frames("alice"))
@@ -281,6 +293,7 @@ def test_after_a_cut_only_the_rest_is_fetched(tmp_path: Path) -> None:  # R-DIR-
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_cable_that_stays_cut_leaves_the_rest_to_the_channel(tmp_path: Path) -> None:
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):
@@ -295,6 +308,7 @@ def test_a_cable_that_stays_cut_leaves_the_rest_to_the_channel(tmp_path: Path) -
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_line_that_stalls_is_not_waited_for(tmp_path: Path) -> None:
     """The peer takes nothing any more, and the connection stays."""
 
@@ -389,6 +403,7 @@ def test_a_full_disk_ends_it_so_that_it_can_go_on(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_bytes_that_were_changed_on_the_way_are_not_written(tmp_path: Path) -> None:  # R-DIR-3
     """What does not open ends the connection; after some the channel carries it all."""
     open_into = RecordCipher.open_into
