@@ -3,7 +3,6 @@
 from ocft.runtime.manager import DEFAULT_MAX_FILE_SIZE, TransferManager
 from ocft.runtime.outbox import Outbox
 from ocft.runtime.outgoing import Outgoing, outgoing_files
-from ocft.runtime.posting import post_file
 from ocft.runtime.sharing import Drive, Sharing
 
 __all__ = [
@@ -14,5 +13,4 @@ __all__ = [
     "Sharing",
     "TransferManager",
     "outgoing_files",
-    "post_file",
 ]

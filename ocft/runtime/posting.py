@@ -2,10 +2,10 @@
 
 import asyncio
 from pathlib import Path
-from typing import BinaryIO
 
 from ocft.errors import SourceNotFoundError
 from ocft.runtime.outbox import Outbox
+from ocft.storage import open_regular
 
 
 async def post_file(outbox: Outbox, to: str, path: str | Path, *, text: str = "") -> str:
@@ -21,17 +21,13 @@ async def post_file(outbox: Outbox, to: str, path: str | Path, *, text: str = ""
         What `Outbox.delete` takes.
 
     Raises:
-        SourceNotFoundError: The file is not there or cannot be read.
+        SourceNotFoundError: The file is not there, no regular file, or cannot be read.
         FileRefusedError: The platform does not take a file of this size, or none at all.
         ChannelError: It did not leave.
     """
-    file = await asyncio.to_thread(_open, Path(path))
-    with file:
-        return await outbox.send_file(to, file, name=Path(path).name, text=text)
-
-
-def _open(path: Path) -> BinaryIO:
     try:
-        return path.expanduser().open("rb")
-    except (OSError, RuntimeError) as error:
+        place = Path(path).expanduser()
+    except RuntimeError as error:
         raise SourceNotFoundError(f"{path} cannot be read: {error}.") from error
+    with await asyncio.to_thread(open_regular, place) as file:
+        return await outbox.send_file(to, file, name=place.name, text=text)

@@ -24,7 +24,7 @@ from ocft.errors import (
 from ocft.testing import check_channel
 from ocft_slack import ADAPTER, SlackChannel, backlog, catching_up, sockets
 from ocft_slack.calls import TokenError
-from ocft_slack.channel import open_slack
+from ocft_slack.options import read_options
 from tests.adapters.slack_scene import (
     FRAME,
     PATIENCE,
@@ -85,7 +85,7 @@ def test_a_wrong_setting_is_named_and_never_shown(
     monkeypatch.delenv("OCFT_SLACK_BOT_TOKEN", raising=False)
     monkeypatch.delenv("OCFT_SLACK_APP_TOKEN", raising=False)
     with pytest.raises(ConfigError) as caught:
-        asyncio.run(open_slack(options))
+        asyncio.run(SlackChannel.open(options))
     assert words in str(caught.value)
     assert "secret" not in str(caught.value)
 
@@ -96,7 +96,7 @@ def test_a_channel_opens_from_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OCFT_SLACK_APP_TOKEN", its.alice.app_token)
         async with await ADAPTER.open("me", its.options(delete_files_after=True)) as channel:
             assert isinstance(channel, SlackChannel)
-            assert (channel.removes_files, channel.user_id) == (True, its.alice.user_id)
+            assert (channel.removes_files, channel.address) == (True, its.alice.user_id)
 
     in_scene(scenario)
 
@@ -147,9 +147,7 @@ def test_an_attached_channel_keeps_the_contract() -> None:
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.5, 0.8, 1.0])
 def test_the_pace_stays_below_the_limit_of_the_channel(share: float) -> None:
-    from ocft_slack.options import SlackOptions
-
-    limits = SlackOptions.parse({"channel": "C012", "share": share}).limits
+    limits = read_options({"channel": "C012", "share": share}).limits
     assert limits.texts_per_second is not None
     bucket = TokenBucket(limits.texts_per_second, limits.burst)
     now, times = 0.0, []
