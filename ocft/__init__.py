@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from ocft.errors import OcftError
     from ocft.events import Event
     from ocft.protocol import Patience
-    from ocft.runtime import TransferManager
+    from ocft.runtime import DirectOptions, TransferManager
     from ocft.storage import TrustedPeer
     from ocft.transfers import Direction, TransferInfo, TransferState
 
 __all__ = [
     "Channel",
     "ChannelLimits",
+    "DirectOptions",
     "Direction",
     "Event",
     "OcftError",
@@ -37,6 +38,7 @@ if not TYPE_CHECKING:  # without the guard a type checker would accept `ocft.Nop
     _HOMES = {
         "Channel": "ocft.channels",
         "ChannelLimits": "ocft.channels",
+        "DirectOptions": "ocft.runtime",
         "Direction": "ocft.transfers",
         "Event": "ocft.events",
         "OcftError": "ocft.errors",

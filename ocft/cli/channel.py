@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from ocft.config import Config, Home
-    from ocft.runtime import Sharing, TransferManager
+    from ocft.runtime import DirectOptions, Sharing, TransferManager
 
 
 _LONGEST_NAME: Final = 64  # characters, as in a pairing (protocol 2.7)
@@ -61,6 +61,7 @@ def open_sharing(
                 sends_only=sends_only,
                 addresses=_by_id(section.peers, invocation),
                 uploads_from=section.uploads_from,
+                direct=_direct(config),
             )
             try:
                 yield manager
@@ -72,6 +73,21 @@ def open_sharing(
         state_dir=home.state_dir,
         channel=adapter.name,
         open_manager=open_manager,
+    )
+
+
+def _direct(config: "Config") -> "DirectOptions | None":
+    from ocft.runtime import DirectOptions
+
+    section = config.direct
+    if not section.enabled:
+        return None
+    addresses = None if section.addresses is None else tuple(section.addresses)
+    return DirectOptions(
+        listens=section.listens,
+        connects=section.connects,
+        addresses=addresses,
+        port=section.port,
     )
 
 

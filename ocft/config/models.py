@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,30 @@ class ChannelSection(BaseModel):
     """Peers that have an account there: their names or ids, and the account's id."""
     uploads_from: list[str] = Field(default_factory=list)
     """Accounts of people whose uploads are taken in as transfers; "*": everybody's."""
+
+
+class DirectSection(BaseModel):
+    """How files go straight between machines that can reach each other."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    enabled: bool = False
+    """Whether they do at all."""
+    listens: bool = True
+    """Whether peers may fetch what is sent to them, while it is sent."""
+    connects: bool = True
+    """Whether files are fetched from peers."""
+    addresses: list[str] | None = Field(default=None, min_length=1, max_length=8)
+    """Where to listen; null: the private addresses of this machine and its loopback."""
+    port: int = Field(default=0, ge=0, le=65535)
+    """The port; 0: any that is free."""
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_addresses(cls, addresses: list[str] | None) -> list[str] | None:
+        for address in addresses or ():
+            ip_address(address)
+        return addresses
 
 
 class Config(BaseModel):
@@ -75,6 +100,8 @@ class Config(BaseModel):
     """Whether the node's keys are in the system's keyring, and not in a file beside the journal."""
     node_name: str | None = Field(default=None, min_length=1, max_length=_MAX_NODE_NAME)
     """What this node calls itself in a pairing; null is the name of the machine."""
+    direct: DirectSection = DirectSection()
+    """How files go around the channel, where machines can reach each other."""
     channel: str = Field(default="local", min_length=1)
     """The channel that is used when a command names none."""
     channels: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)

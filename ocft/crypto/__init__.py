@@ -18,6 +18,7 @@ from ocft.crypto.schedule import (
     EphemeralKey,
     EpochKeys,
     SessionKeys,
+    direct_key,
     epoch_keys,
     finish_mac,
     proofs_match,
@@ -27,6 +28,7 @@ from ocft.crypto.schedule import (
 )
 from ocft.crypto.sealing import (
     FrameCipher,
+    RecordCipher,
     ReplayFilter,
     open_at_rest,
     open_message,
@@ -45,9 +47,11 @@ __all__ = [
     "PairingCode",
     "PairingKeys",
     "PublicIdentity",
+    "RecordCipher",
     "ReplayFilter",
     "SessionKeys",
     "Spake",
+    "direct_key",
     "epoch_keys",
     "finish_mac",
     "format_fingerprint",

@@ -149,6 +149,16 @@ def session_keys(root: bytes, *, is_initiator: bool) -> SessionKeys:
     )
 
 
+def direct_key(data_key: bytes, salt: bytes) -> bytes:
+    """Return the key of one answer of the direct route (R-DIR-3).
+
+    Args:
+        data_key: The epoch's.
+        salt: 16 random bytes, new for each answer: frame numbers begin at 0 in each.
+    """
+    return derive(salt, data_key, b"OCFT 2 direct", 32)
+
+
 def epoch_keys(root: bytes, exchanged: bytes, offer: bytes, accept: bytes) -> EpochKeys:
     """Return the keys of one epoch (R-CTL-5).
 

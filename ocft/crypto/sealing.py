@@ -8,6 +8,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.utils import Buffer
 
 from ocft.crypto.derivation import derive
 from ocft.errors import UnsealError
@@ -107,6 +108,47 @@ class FrameCipher:
         if not 0 <= number < _MAX_NUMBER:
             raise UnsealError("A frame's number is out of bounds.")
         return _open(self._cipher, _nonce(number), sealed, header)
+
+
+class RecordCipher:
+    """Seals or opens the frames of one answer of the direct route, in their order (R-DIR-3).
+
+    Args:
+        key: From :func:`direct_key`; of no other answer.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self.number = 0
+        """The next frame's."""
+
+    def seal_into(self, header: bytes, plaintext: Buffer, out: Buffer) -> None:
+        """Seal the next frame.
+
+        Args:
+            header: The frame up to and with its number; bound, not hidden.
+            plaintext: The frame's content.
+            out: Takes 16 bytes more than the content has.
+        """
+        number, self.number = self.number, self.number + 1
+        self._cipher.encrypt_into(_nonce(number), plaintext, header, out)
+
+    def open_into(self, header: bytes, sealed: Buffer, out: Buffer) -> None:
+        """Open the next frame.
+
+        Args:
+            header: What came before the sealed part.
+            sealed: The sealed part.
+            out: Takes 16 bytes less.
+
+        Raises:
+            UnsealError: Another key or number, or something was changed.
+        """
+        try:
+            self._cipher.decrypt_into(_nonce(self.number), sealed, header, out)
+        except (InvalidTag, ValueError) as error:
+            raise UnsealError("A frame of the direct route could not be opened.") from error
+        self.number += 1
 
 
 class ReplayFilter:

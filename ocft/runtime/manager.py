@@ -33,7 +33,7 @@ from ocft.runtime.pairing_work import PairingWork
 from ocft.runtime.peer_methods import PeerMethods
 from ocft.runtime.posting import post_file
 from ocft.runtime.pump import Surroundings
-from ocft.runtime.wire2 import NativeFiles, Sealing, Secrets, Trust
+from ocft.runtime.wire2 import Direct, DirectOptions, NativeFiles, Sealing, Secrets, Trust
 from ocft.storage import (
     ApprovalStore,
     ChannelLock,
@@ -100,6 +100,7 @@ class TransferManager(PeerMethods):
         addresses: What this channel calls peers that have other accounts elsewhere, by their ids.
         uploads_from: The platform's ids of people whose files, uploaded in the chat, are taken in
             as transfers; "*" among them: everybody's. By default nobody's.
+        direct: How files go straight between machines that can reach each other; None: never.
         wall_clock: Seconds since the epoch.
 
     Raises:
@@ -130,6 +131,7 @@ class TransferManager(PeerMethods):
         sends_only: bool = False,
         addresses: Mapping[str, str] | None = None,
         uploads_from: Collection[str] = (),
+        direct: DirectOptions | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         if bot_id is None:
@@ -174,6 +176,7 @@ class TransferManager(PeerMethods):
         self._sends_only = sends_only
         self._addresses = dict(addresses or {})
         self._uploads_from = frozenset(uploads_from)
+        self._direct = direct
         self._wall_clock = wall_clock
         self._admission = Admission(
             secrets=self._secrets,
@@ -526,6 +529,7 @@ class TransferManager(PeerMethods):
                 around=around,
                 limits=self._channel.limits,
                 files=files,
+                direct=Direct(self._direct) if self._direct is not None else None,
                 name=self._node_name,
             )
         launcher = make_launcher(

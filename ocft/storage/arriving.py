@@ -117,7 +117,7 @@ class ArrivingSet:
         """How many bytes of the files are stored, the manifest's not counted."""
         return self._content_in(self._stored)
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Write bytes that were verified; they count after :meth:`sync`.
 
         What is there already stays as it is: bytes that came twice change nothing.
@@ -339,7 +339,7 @@ class ArrivingSet:
             raise StorageError(f"{self._path} is being saved.")
         return self._part
 
-    def _put(self, first: int, data: bytes) -> None:
+    def _put(self, first: int, data: bytes | memoryview) -> None:
         """Write bytes of the byte space at their places in the file."""
         part, border = self._opened(), self.manifest_size
         if first >= border:

@@ -72,7 +72,7 @@ class PartialFile:
         with storage_errors(f"read {self.path}"):
             return os.fstat(self._descriptor).st_size
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Write all of `data` at a place.
 
         Raises:

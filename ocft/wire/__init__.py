@@ -3,6 +3,7 @@
 from ocft.wire.acks import MAX_ACK, RangeAck, pack_ack, unpack_ack
 from ocft.wire.alphabets import Alphabet, capacity
 from ocft.wire.bundles import (
+    LENGTH_SIZE,
     MAX_BUNDLE,
     BundleNote,
     bundled_frames,
@@ -14,6 +15,7 @@ from ocft.wire.codec import MARKER, MAX_TEXT, decode, encode, encode_frame
 from ocft.wire.control import (
     MAX_ACCEPT_RANGES,
     Control,
+    DirectTicket,
     OfferAgain,
     TransferAccept,
     TransferDone,
@@ -75,10 +77,11 @@ from ocft.wire.messages import (
     make_message,
 )
 from ocft.wire.peer_uri import PeerAddress, format_peer_uri, parse_peer_uri
-from ocft.wire.varints import MAX_NUMBER
+from ocft.wire.varints import MAX_NUMBER, pack_varint, unpack_varint
 
 __all__ = [
     "FINAL_ACK",
+    "LENGTH_SIZE",
     "MARKER",
     "MAX_ACCEPT_RANGES",
     "MAX_ACK",
@@ -102,6 +105,7 @@ __all__ = [
     "Control",
     "ControlFrame",
     "Data",
+    "DirectTicket",
     "Error",
     "Finish",
     "Fragment",
@@ -150,6 +154,7 @@ __all__ = [
     "pack_handshake",
     "pack_introduction",
     "pack_manifest",
+    "pack_varint",
     "parse_frame",
     "parse_peer_uri",
     "split_frame",
@@ -158,6 +163,7 @@ __all__ = [
     "unpack_data",
     "unpack_introduction",
     "unpack_manifest",
+    "unpack_varint",
     "unsigned_finish",
     "unsigned_reply",
     "write_bundled",

@@ -19,6 +19,8 @@ from ocft.wire.models import Key, ListAsTuple, Wire2Model, decode_map, parse_fie
 from ocft.wire.varints import MAX_NUMBER
 
 MAX_ACCEPT_RANGES: Final = 128
+MAX_PLACES: Final = 8
+"""Of a ticket for the direct route."""
 MAX_WORDS: Final = 300
 """Characters of what an owner says with a refusal."""
 
@@ -49,6 +51,26 @@ class _AboutTransfer(_ControlModel):
     epoch: Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 
 
+_Address = Annotated[bytes, Field(min_length=4, max_length=16)]
+_Place = Annotated[tuple[_Address, Annotated[int, Field(ge=1024, le=65535)]], ListAsTuple]
+
+
+class DirectTicket(Wire2Model):
+    """Where the sender can be asked for the bytes directly, and what shows that one may."""
+
+    id: Annotated[bytes, Field(min_length=8, max_length=8)]
+    token: Annotated[Key, Field(repr=False)]
+    places: Annotated[tuple[_Place, ...], ListAsTuple, Field(min_length=1, max_length=MAX_PLACES)]
+    """Addresses, IPv4 in 4 bytes or IPv6 in 16, and ports."""
+
+    @field_validator("places")
+    @classmethod
+    def _are_addresses(cls, places: tuple[tuple[bytes, int], ...]) -> tuple[tuple[bytes, int], ...]:
+        if any(len(address) not in (4, 16) for address, _ in places):
+            raise ValueError("an address that is none")
+        return places
+
+
 class TransferOffer(_AboutTransfer):
     """Files are offered, or, in a later epoch, offered again to go on."""
 
@@ -62,6 +84,8 @@ class TransferOffer(_AboutTransfer):
     manifest_digest: Annotated[Key, Field(alias="digest")]
     offered_at: Annotated[int, Field(alias="at", ge=0, le=_MAX_TIME)]
     """Milliseconds since the epoch, on the sender's clock."""
+    direct: DirectTicket | None = None
+    """How the bytes can be had without the channel (R-DIR-1)."""
 
     @model_validator(mode="after")
     def _manifest_is_inside(self) -> Self:
@@ -81,6 +105,8 @@ class TransferAccept(_AboutTransfer):
     ranges: Annotated[tuple[_Range, ...], ListAsTuple, Field(max_length=MAX_ACCEPT_RANGES)]
     largest_file: Annotated[int | None, Field(alias="file", ge=1, le=MAX_BUNDLE)] = None
     """Bytes of the largest bundle that it takes; None: frames come as texts."""
+    fetches: Annotated[Literal[True] | None, Field(alias="direct")] = None
+    """Whether it will try to fetch what the offer says can be fetched (R-DIR-2)."""
 
     @field_validator("ranges")
     @classmethod

@@ -44,13 +44,12 @@ def test_the_largest_file_is_the_managers_default() -> None:
 
 def test_example_file_shows_the_defaults_and_a_section_for_each_adapter() -> None:
     example = json.loads((Path(__file__).parents[2] / "config.example.json").read_text())
-    shown = Config.make(
-        {**settings(), **{k: v for k, v in example.items() if k != "created_at"}}
-    ).model_dump()
-    assert set(example) == set(shown)
+    shown = Config.make({**settings(), **{k: v for k, v in example.items() if k != "created_at"}})
+    assert set(example) == set(Config.model_fields)
+    assert set(example["direct"]) == set(type(shown.direct).model_fields)
     for name, field in Config.model_fields.items():
         if name not in {"node_id", "secret", "created_at", "channels"}:
-            assert shown[name] == field.get_default(call_default_factory=True), name
+            assert getattr(shown, name) == field.get_default(call_default_factory=True), name
     assert sorted(example["channels"]) == adapter_names()
 
 
@@ -191,3 +190,9 @@ def test_any_json_for_any_setting_is_taken_or_refused_by_name(value: Any) -> Non
         else:
             continue
         assert name in message or "damaged" in message
+
+
+@pytest.mark.parametrize("wrong", [["example.org"], [""], [], ["10.0.0.1/24"], "10.0.0.1"])
+def test_the_direct_route_takes_addresses_only(wrong: object) -> None:
+    with pytest.raises(ConfigError, match="direct"):
+        Config.make({**settings(), "direct": {"enabled": True, "addresses": wrong}})

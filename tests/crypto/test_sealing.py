@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from ocft.crypto import (
     FrameCipher,
+    RecordCipher,
     ReplayFilter,
+    direct_key,
     open_at_rest,
     open_message,
     open_once,
@@ -232,3 +234,46 @@ def test_the_filter_stays_small_over_any_jump() -> None:
     for number in (0, 2**62, 2**63 - 1):
         replays.record(number)
         assert replays._seen.bit_length() <= 4096
+
+
+def sealed_records(count: int, key: bytes = KEY) -> list[bytes]:
+    cipher = RecordCipher(key)
+    records = []
+    for number in range(count):
+        out = bytearray(4 + 16)
+        cipher.seal_into(b"h", b"%4d" % number, out)
+        records.append(bytes(out))
+    return records
+
+
+def test_records_open_in_their_order() -> None:  # R-DIR-3
+    cipher, out = RecordCipher(KEY), bytearray(4)
+    for number, record in enumerate(sealed_records(3)):
+        cipher.open_into(b"h", record, out)
+        assert out == b"%4d" % number
+
+
+@pytest.mark.parametrize("order", [(1, 0), (0, 0), (0, 2)])
+def test_records_in_another_order_do_not_open(order: tuple[int, int]) -> None:  # R-DIR-3
+    records, cipher = sealed_records(3), RecordCipher(KEY)
+    first, second = order
+    if first == 0:
+        cipher.open_into(b"h", records[0], bytearray(4))
+        first = second
+    with pytest.raises(UnsealError):
+        cipher.open_into(b"h", records[first], bytearray(4))
+
+
+def test_a_changed_record_does_not_open() -> None:
+    (record,) = sealed_records(1)
+    for bit in range(8 * len(record)):
+        with pytest.raises(UnsealError):
+            RecordCipher(KEY).open_into(b"h", flip(record, bit), bytearray(4))
+    with pytest.raises(UnsealError):
+        RecordCipher(KEY).open_into(b"i", record, bytearray(4))
+    with pytest.raises(UnsealError):
+        RecordCipher(KEY).open_into(b"h", record[:15], bytearray(0))
+
+
+def test_each_answer_has_a_key_of_its_own() -> None:  # R-DIR-3
+    assert len({direct_key(key, salt) for key in (KEY, OTHER_KEY) for salt in (b"a", b"b")}) == 4

@@ -87,7 +87,7 @@ def test_the_disk_is_written_to_where_nobody_waits_for_it(tmp_path: Path) -> Non
 
     with mock.patch("ocft.runtime.wire2.receiving._MOST_UNWRITTEN", 2 * MIB):
         asyncio.run(main())
-    assert 0 < max(waiting) <= 3 * MIB
+    assert 0 < max(waiting) <= 4 * MIB  # and a frame more of each of the two downloads
 
 
 def test_a_disk_that_refuses_a_file_ends_the_transfer_so_that_it_can_go_on(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ocft.wire import (
     MAX_ACCEPT_RANGES,
     MAX_NUMBER,
     Control,
+    DirectTicket,
     OfferAgain,
     TransferAccept,
     TransferDone,
@@ -248,3 +249,42 @@ def test_done_says_how_much_was_taken_if_it_was_not_all() -> None:  # R-MAN-3
     for wrong in ([1], [1, 2, 3], [-1, 2], [1, True], "12", [1, None], 7):
         with pytest.raises(MalformedMessageError):
             unpack_control(encode_cbor({**plain, "taken": wrong}))
+
+
+def _offer_with(**ticket: Any) -> TransferOffer:
+    fields: dict[str, Any] = {"id": bytes(8), "token": bytes(32), "places": ((bytes(4), 4000),)}
+    return TransferOffer(
+        transfer_id=TRANSFER,
+        epoch=1,
+        ephemeral=bytes(32),
+        size=2,
+        file_count=1,
+        manifest_size=1,
+        manifest_digest=bytes(32),
+        offered_at=0,
+        direct=DirectTicket(**fields | ticket),
+    )
+
+
+def test_a_ticket_is_what_it_was() -> None:  # 2.10
+    offer = _offer_with(places=((bytes(4), 1024), (bytes(16), 65535)))
+    assert unpack_control(pack_control(offer)) == offer
+    assert "token" not in repr(offer.direct)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": bytes(7)},
+        {"token": bytes(31)},
+        {"places": ()},
+        {"places": ((bytes(4), 80),)},
+        {"places": ((bytes(4), 65536),)},
+        {"places": ((bytes(5), 4000),)},
+        {"places": ((bytes(4), 4000),) * 9},
+        {"more": 1},
+    ],
+)
+def test_a_ticket_that_is_none_is_refused(wrong: dict[str, Any]) -> None:  # 2.10
+    with pytest.raises(ValidationError):
+        _offer_with(**wrong)

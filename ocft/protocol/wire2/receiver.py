@@ -301,6 +301,24 @@ class FrameReceiver(Machine[ReceiverInput, ReceiverOutput]):
             # Mostly the files have their names in a moment, and `done` says it all.
             self._acks.postpone(now)
 
+    def came_directly(self, ranges: Iterable[Range], now: float) -> None:
+        """Take in that bytes which came around the channel are synced and recorded (R-DIR-4).
+
+        Args:
+            ranges: In the byte space; they were asked for, so the sender knows of them.
+            now: Seconds on the same clock.
+        """
+        if self.state.is_final:
+            return
+        ranges = list(ranges)
+        self._sign_of_life(now)
+        for first, end in ranges:
+            self._arrived.write(first, end)
+        if any(end > self._arrived.manifest_size for _, end in ranges):
+            self._move(ReceiverInput.CONTENT)
+            self._repeat_at, self._repeat_wait = math.inf, _FIRST_REPEAT
+        self.stored(ranges, now)
+
     def manifest_known(
         self, offer: OfferReceived, now: float, *, not_wanted: Iterable[Range] = ()
     ) -> None:

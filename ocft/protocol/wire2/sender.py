@@ -110,6 +110,7 @@ class FrameSender(Machine[SenderInput, Never]):
         self._owes_stop = False
         self._owes_probe = False
         self._awaits_ack = False  # a native file has asked for one, so that others can go
+        self._must_ask = False  # what came around the channel, before anything else is sent
         self._probes = 0  # since the last progress: each waits twice as long
         self._probes_in_vain = 0  # since the last ack
         self._epochs_in_vain = 0  # begun since the last ack
@@ -220,7 +221,7 @@ class FrameSender(Machine[SenderInput, Never]):
         self._last_ack = number
         self._epochs_in_vain = 0
         is_progress = window.take(ack, now)
-        self._awaits_ack = False
+        self._awaits_ack = self._must_ask = False
         self._sign_of_life(now)
         self._probes_in_vain = 0
         self._owes_probe = False
@@ -260,6 +261,8 @@ class FrameSender(Machine[SenderInput, Never]):
         window = self._window
         if window is None or self._owes_stop or self._owes_offer or self.state.is_final:
             return None
+        if self._must_ask:
+            return None
         in_a_file = -(-size // (room + _BUNDLE_OVERHEAD))
         most = max(_MOST_BUNDLES, 2 * at_once)
         reordering = 2 * at_once * in_a_file
@@ -283,6 +286,22 @@ class FrameSender(Machine[SenderInput, Never]):
         self._owes_probe = False
         self._wake_at = math.inf  # armed again when it has left
         return SayBundle(tuple(frames))
+
+    def heard_directly(self, now: float) -> None:
+        """Take in that the receiver fetches bytes around the channel (R-DIR-4)."""
+        if not self.state.is_final:
+            self._sign_of_life(now)
+
+    def ask_what_came(self, now: float) -> None:
+        """Go on over the channel after bytes went around it: first the receiver is asked.
+
+        Nothing but that question leaves before an ack has come, or six of them were in vain.
+        """
+        window = self._window
+        if window is None or self.state.is_final:
+            return
+        self._must_ask = self._owes_probe = True
+        self._wake_at = now + self._probe_wait(window)
 
     def not_sent(self, said: SayBundle, now: float) -> None:
         """Take in that a native file did not leave, so that its bytes go another way."""
@@ -316,7 +335,7 @@ class FrameSender(Machine[SenderInput, Never]):
             self._owes_offer, self._has_offered = False, True
             return SayOffer(self.epoch)
         window = self._window
-        goes_elsewhere = only_probes and not self._owes_probe
+        goes_elsewhere = (only_probes or self._must_ask) and not self._owes_probe
         if window is None or self.state.is_final or goes_elsewhere:
             return None
         if holds_data and window.has_flight and not self._owes_probe:
@@ -324,7 +343,7 @@ class FrameSender(Machine[SenderInput, Never]):
                 self._wake_at = now + self._probe_wait(window)
             return None
         is_held = window.is_full_of_bundles and not self._owes_probe
-        place = None if is_held else window.next_range(room)
+        place = None if is_held or self._must_ask else window.next_range(room)
         if place is None:
             if not self._owes_probe:
                 return None
@@ -419,7 +438,7 @@ class FrameSender(Machine[SenderInput, Never]):
         self._has_offered = False
         self._window = None
         self._last_ack = -1
-        self._awaits_ack = False
+        self._awaits_ack = self._must_ask = False
         self._probes = self._probes_in_vain = 0
         self._offer_timer = RetransmissionTimer(longest=_LONGEST_OFFER_WAIT)
         self._owes_probe = False
@@ -505,7 +524,7 @@ class FrameSender(Machine[SenderInput, Never]):
         if window is None or self.state.is_final:
             return
         goes_on = window.next_range(1) is not None and not window.is_full_of_bundles
-        if goes_on or window.has_unsent_bundles:
+        if (goes_on and not self._must_ask) or window.has_unsent_bundles:
             self._wake_at = math.inf  # something goes at once, or has not left yet
             return
         if window.has_flight or self.state is TransferState.COMPLETING or self.is_decided:

@@ -1,5 +1,6 @@
 """Wire 2 at work: sessions, handshakes, pairings, and the pumps of sealed transfers."""
 
+from ocft.runtime.wire2.direct import Direct, DirectOptions
 from ocft.runtime.wire2.handshakes import Handshakes
 from ocft.runtime.wire2.launch import FrameLauncher
 from ocft.runtime.wire2.native_files import NativeFiles
@@ -16,6 +17,8 @@ from ocft.runtime.wire2.trust import Secrets, Trust
 
 __all__ = [
     "CODE_SECONDS",
+    "Direct",
+    "DirectOptions",
     "FrameLauncher",
     "FramePump",
     "FrameReceivePump",

@@ -34,6 +34,7 @@ from ocft.protocol import (
 )
 from ocft.runtime.pump import FAREWELL_PATIENCE, Pump, Surroundings
 from ocft.runtime.wire2.describing import taken_of
+from ocft.runtime.wire2.direct import Direct
 from ocft.runtime.wire2.handshakes import Handshakes
 from ocft.runtime.wire2.native_files import NativeFiles
 from ocft.runtime.wire2.post import Post
@@ -66,6 +67,8 @@ class Wire2:
     handshakes: Handshakes
     post: Post
     tags: Tags["AnyFramePump"]
+    direct: Direct | None = None
+    """How bytes go around the channel; None: they do not."""
     files: NativeFiles | None = None
     """How frames go in native files; None: the channel carries none."""
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -82,6 +85,8 @@ class Epoch:
     in_tag: bytes
     into: FrameCipher
     seen: ReplayFilter
+    data_key: bytes = field(repr=False)
+    """What the keys of the direct route come from."""
 
     @classmethod
     def of(cls, number: int, keys: EpochKeys, *, is_sender: bool) -> "Epoch":
@@ -89,7 +94,13 @@ class Epoch:
         data, ack = (keys.data_tag, keys.data_key), (keys.ack_tag, keys.ack_key)
         (out_tag, out_key), (in_tag, in_key) = (data, ack) if is_sender else (ack, data)
         return cls(
-            number, out_tag, FrameCipher(out_key), in_tag, FrameCipher(in_key), ReplayFilter()
+            number,
+            out_tag,
+            FrameCipher(out_key),
+            in_tag,
+            FrameCipher(in_key),
+            ReplayFilter(),
+            keys.data_key,
         )
 
 

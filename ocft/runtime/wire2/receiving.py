@@ -35,6 +35,7 @@ from ocft.protocol import (
 from ocft.ranges import Range
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire2.describing import described_by, taken_of, without
+from ocft.runtime.wire2.direct_receiving import Fetching
 from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
 from ocft.runtime.wire2.sessions import LiveSession
 from ocft.runtime.wire2.taking import Taking
@@ -109,6 +110,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self._has_synced = asyncio.Event()
         self._is_silent = False  # until it is known which files need not be sent
         self._is_closing = False
+        self._whole_size = record.info.size
+        self._fetching: Fetching | None = None  # of the current epoch
 
     @property
     def is_undecided(self) -> bool:
@@ -158,6 +161,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             info = without(self._manifest or self._recalled(), left_out, info)
         self.record = replace(self.record, info=info, left_out=frozenset(left_out))
         self._is_silent = self.machine.is_manifest_known
+        self._fetch_if_possible()
         self.settle()
         if self.machine.is_manifest_known:
             self._start(self._leave_out())
@@ -195,6 +199,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self._is_closing = True
         if self._taking is not None:
             self._taking.leave_line()
+        if self._fetching is not None:
+            self._fetching.stop()
         if self._jobs:
             await asyncio.wait(self._jobs)
         arriving, self._arriving, self._taking = self._arriving, None, None
@@ -283,7 +289,11 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                     self.fail(error, is_resumable=True)
                     return
                 self._has_synced.set()
-                self.machine.stored(ranges, self._around.clock())
+                if self._fetching is not None:
+                    self.machine.came_directly(ranges, self._around.clock())
+                    self._fetching.has_synced.set()
+                else:
+                    self.machine.stored(ranges, self._around.clock())
                 self.settle()
                 # Nobody knows yet what it is before the manifest came.
                 if self.machine.bytes_done != before and self.machine.is_manifest_known:
@@ -291,6 +301,65 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         finally:
             self._is_syncing = False
             self._has_synced.set()
+
+    def settle(self) -> None:
+        """Do what must be durable before anything leaves or is told; keep the rest."""
+        super().settle()
+        if self._fetching is not None:
+            self._fetching.look_again.set()
+
+    @property
+    def _may_fetch(self) -> bool:
+        return self._wire.direct is not None and self._wire.direct.connects
+
+    def _fetch_if_possible(self) -> None:
+        """Fetch directly what the offer says can be fetched, once it is wanted (R-DIR-2)."""
+        direct, offer, epoch = self._wire.direct, self._offer, self._epoch
+        if self._fetching is not None or direct is None or not self._may_fetch or self._is_over:
+            return
+        if offer is None or offer.direct is None or epoch is None or self._taking is None:
+            return
+        if self.machine.is_decided:
+            self._fetching = Fetching(
+                offer.direct,
+                data_key=epoch.data_key,
+                tag=epoch.in_tag,
+                arriving=self._taking.arriving,
+                turns=direct.turns,
+                missing=self._missing_now,
+                written=self._note_written,
+            )
+            self._start(self._fetch(self._fetching))
+
+    async def _fetch(self, fetching: Fetching) -> None:
+        try:
+            await fetching.run()
+        except StorageError as error:
+            self.fail(error, is_resumable=True)
+
+    def _missing_now(self) -> list[Range] | None:
+        """Return what is to be fetched now; nothing: it is to be asked again; None: no more."""
+        arriving = self._arriving
+        if arriving is None or self._is_over or self.machine.state is TransferState.COMPLETING:
+            return None
+        manifest_size = self.record.manifest_size
+        if missing := list(arriving.written.missing(0, manifest_size)):
+            return missing
+        if not self.machine.is_manifest_known or self._is_silent:
+            return []
+        return list(arriving.written.missing(manifest_size, manifest_size + self._whole_size))
+
+    def _note_written(self) -> None:
+        """Sync what was fetched, as what came in texts is."""
+        if not self._is_syncing and not self._is_closing:
+            self._is_syncing = True
+            self._start(self._sync())
+
+    def _drop_epoch(self) -> None:
+        if self._fetching is not None:
+            self._fetching.stop()
+            self._fetching = None
+        super()._drop_epoch()
 
     # Carrying out
 
@@ -348,6 +417,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                 limit=limit,
                 ranges=ranges,
                 largest_file=self._wire.files.ceiling if self._wire.files is not None else None,
+                fetches=True if offer.direct is not None and self._may_fetch else None,
             )
             exchanged = ephemeral.exchange(offer.ephemeral)
             keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))
@@ -358,6 +428,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             await self._send_control(OfferAgain(transfer_id=self.id, epoch=said.epoch))
             return
         await self._send_control(*self._accept)
+        self._fetch_if_possible()
 
     async def _read_manifest(self) -> None:
         taking = self._taking

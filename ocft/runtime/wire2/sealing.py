@@ -3,6 +3,7 @@
 from ocft.channels import ChannelLimits
 from ocft.crypto import Identity
 from ocft.runtime.pump import Surroundings
+from ocft.runtime.wire2.direct import Direct
 from ocft.runtime.wire2.handshakes import Handshakes
 from ocft.runtime.wire2.native_files import NativeFiles
 from ocft.runtime.wire2.pairings import Pairings
@@ -23,6 +24,7 @@ class Sealing:
         around: What all transfers share.
         limits: What the channel carries.
         files: How frames go in its native files; None: it carries none.
+        direct: How bytes go around the channel; None: they do not.
         name: What this node calls itself when it is paired.
     """
 
@@ -34,6 +36,7 @@ class Sealing:
         around: Surroundings,
         limits: ChannelLimits,
         files: NativeFiles | None,
+        direct: Direct | None,
         name: str,
     ) -> None:
         post = Post(around.outbox, limits, around.clock)
@@ -48,7 +51,7 @@ class Sealing:
             clock=around.clock,
             tell=around.tell,
         )
-        self.wire = Wire2(trust, sessions, handshakes, post, Tags(), files)
+        self.wire = Wire2(trust, sessions, handshakes, post, Tags(), direct=direct, files=files)
         """What the transfers share."""
         self.pairings = Pairings(
             identity,
@@ -66,5 +69,7 @@ class Sealing:
         """Stop what is under way."""
         if self.wire.files is not None:
             await self.wire.files.close()
+        if self.wire.direct is not None:
+            await self.wire.direct.close()
         await self.wire.handshakes.close()
         await self.pairings.close()

@@ -13,6 +13,7 @@ from ocft.ids import NodeId
 from ocft.protocol import FrameSender, Say, SayBundle, SayData, SayOffer
 from ocft.runtime.estimate import WORTH_SAYING, seconds_by_text
 from ocft.runtime.pump import Surroundings
+from ocft.runtime.wire2.direct_sending import WORTH_A_CONNECTION, Outlet
 from ocft.runtime.wire2.file_sizes import SMALLEST
 from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
 from ocft.runtime.wire2.sessions import LiveSession
@@ -24,6 +25,7 @@ from ocft.wire import (
     Alphabet,
     Control,
     Data,
+    DirectTicket,
     TransferAccept,
     TransferOffer,
     data_header,
@@ -82,6 +84,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._body: bytes | None = None  # of the data frame that leaves next
         self._is_warned = False
         self._uploads: Uploads | None = None
+        self._outlet: Outlet | None = None  # of the current epoch
         if wire.files is not None:
             self._uploads = Uploads(wire.files, self.id, around.clock, self._wake.set)
 
@@ -101,6 +104,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         """Close the files."""
         if self._uploads is not None:
             await self._uploads.close()
+        self._end_outlet()
         await super().close()
         if self._files is not None:
             self._files.close()
@@ -120,7 +124,12 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         exchanged = self._ephemeral.exchange(accept.ephemeral)
         keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))
         self._accepted = accept
-        self._use(Epoch.of(accept.epoch, keys, is_sender=True))
+        epoch = Epoch.of(accept.epoch, keys, is_sender=True)
+        self._use(epoch)
+        if self._outlet is not None and accept.fetches:
+            self._outlet.accepted(epoch.data_key, epoch.out_tag)
+        else:
+            self._end_outlet()
 
     def _take_body(self, number: int, body: bytes, now: float, *, is_bundled: bool) -> None:  # noqa: ARG002 - acks come as texts
         ack = unpack_ack(body)
@@ -134,6 +143,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
     def _next_said(self, now: float) -> Say | None:
         if self.machine.state.is_final:
             return self.machine.next_to_send(0, now)  # an end needs no room for data
+        is_direct = self._goes_directly(now)
         post = self._wire.post
         alphabet = self._dense.alphabet()
         room = post.data_room(alphabet)
@@ -147,16 +157,52 @@ class FrameSendPump(FramePump[FrameSender, Never]):
             now,
             asks_ack=asks,
             holds_data=self._dense.is_awaited,
-            only_probes=file_size > 0,
+            only_probes=file_size > 0 or is_direct,
         )
         if isinstance(said, SayData):
             self._dense.sends(said, self._around.wall_clock())
         if isinstance(said, SayData):
             self._warn_if_slow(room)
-        if said is None and file_size and self._uploads is not None and self._uploads.has_room:
+        if is_direct or said is not None or not file_size or self._uploads is None:
+            return said
+        if self._uploads.has_room:
             at_once = self._uploads.at_once
             return self.machine.next_bundle(MAX_DATA, file_size, now, at_once=at_once)
         return said
+
+    def _goes_directly(self, now: float) -> bool:
+        """Say whether the receiver fetches, or may be about to; then the channel waits."""
+        outlet = self._outlet
+        if outlet is None or self._epoch is None:
+            return False
+        if not self.machine.is_decided:
+            outlet.hope()  # the receiver comes when it has decided
+            return False
+        if outlet.is_hopeful(now):
+            return True
+        if outlet.gives_up():  # only what it has tells what is still to go
+            self.machine.ask_what_came(now)
+        return False
+
+    def _note_outlet(self) -> None:
+        """Look, on the event loop, at what the outlet's thread has done."""
+        outlet = self._outlet
+        if outlet is None or self.machine.state.is_final:
+            return
+        if outlet.error is not None:
+            self.fail(outlet.error)
+            return
+        if outlet.was_active():
+            self.machine.heard_directly(self._around.clock())
+            sent = max(0, outlet.sent - self.record.manifest_size)
+            size = self.record.info.size
+            self._tell_progress(self.machine.bytes_done, min(sent, size))
+        self._wake.set()
+
+    def _end_outlet(self) -> None:
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            outlet.close()
 
     def _warn_if_slow(self, room: int) -> None:
         """Tell, once, that this will take long: there is no faster way than texts."""
@@ -182,6 +228,8 @@ class FrameSendPump(FramePump[FrameSender, Never]):
 
     def _wake_up_at(self) -> float | None:
         moment = super()._wake_up_at()
+        if self._outlet is not None and (hopes_until := self._outlet.hopes_until) is not None:
+            moment = hopes_until if moment is None else min(moment, hopes_until)
         uploads = self._uploads
         if uploads is None or not self._around.clock() < uploads.paused_until:
             return moment
@@ -240,9 +288,11 @@ class FrameSendPump(FramePump[FrameSender, Never]):
                 self._dense.doubt(self._around.wall_clock())
             self._acks_heard = 0
             self._drop_epoch()
+            self._end_outlet()
             self._accepted = None
             self._ephemeral = EphemeralKey.generate()
             record = self.record
+            ticket = await self._open_outlet()
             self._offer = TransferOffer(
                 transfer_id=self.id,
                 epoch=epoch,
@@ -252,8 +302,31 @@ class FrameSendPump(FramePump[FrameSender, Never]):
                 manifest_size=record.manifest_size,
                 manifest_digest=self._manifest_digest,
                 offered_at=record.offered_at or 0,
+                direct=ticket,
             )
         await self._send_control(self._offer, session)
+
+    async def _open_outlet(self) -> DirectTicket | None:
+        """Let the receiver fetch, where that is worth it; return what it needs for that."""
+        direct, manifest = self._wire.direct, self._around.journal.manifest(self.id)
+        if direct is None or not direct.listens or self.record.info.size < WORTH_A_CONNECTION:
+            return None
+        if manifest is None:
+            return None
+        outlet = Outlet(
+            direct,
+            manifest,
+            self._around.journal.sources(self.id),
+            clock=self._around.clock,
+            note=self._note_outlet,
+        )
+        try:
+            ticket = await asyncio.to_thread(outlet.open)
+        except OSError as error:
+            _log.warning("%s: cannot be fetched directly: %s", self.id, error)
+            return None
+        self._outlet = outlet
+        return ticket
 
     async def _send_data(self, said: SayData) -> None:
         epoch = self._epoch

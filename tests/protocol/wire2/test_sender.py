@@ -815,3 +815,37 @@ def test_done_with_more_than_was_offered_is_refused(taken: tuple[int, int]) -> N
     with pytest.raises(UnexpectedMessageError):
         sender.hear(done_of(taken=taken))
     assert sender.state is TransferState.TRANSFERRING
+
+
+def test_after_bytes_went_around_the_channel_it_first_asks_what_came() -> None:  # R-DIR-4
+    sender = SenderDriver()
+    sender.start()
+    sender.machine.receive(accept_of(), sender.now)  # the receiver fetches: no text leaves
+    assert sender.machine.next_to_send(ROOM, sender.now, only_probes=True) is None
+    sender.machine.ask_what_came(sender.now)
+    (question,) = sender.say()
+    assert isinstance(question, SayData)
+    assert question.wants_ack
+    assert (question.first, question.end) == (SIZE, SIZE)
+    assert sender.machine.next_bundle(ROOM, SIZE, sender.now, at_once=1) is None
+    assert places(sender.ack(0, (0, 700), heard=0)) == [(700, 800), (800, 900), (900, 1000)]
+
+
+def test_the_question_what_came_is_asked_again() -> None:  # R-DIR-4
+    sender = SenderDriver()
+    sender.start()
+    sender.machine.receive(accept_of(), sender.now)
+    sender.machine.ask_what_came(sender.now)
+    sender.say()
+    again = sender.wait()
+    assert places(again) == [(SIZE, SIZE)]
+
+
+def test_who_is_heard_around_the_channel_is_not_given_up() -> None:  # R-DIR-4
+    sender = SenderDriver()
+    sender.start()
+    sender.machine.receive(accept_of(), sender.now)
+    before = sender.machine.gives_up_at
+    assert before is not None
+    sender.machine.heard_directly(sender.now + 100)
+    assert sender.machine.gives_up_at == before + 100
