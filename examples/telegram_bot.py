@@ -41,7 +41,8 @@ async def start_ocft(application: "Application[Any, Any, Any, Any, Any, Any]") -
     )
     node.on("transfer-completed", lambda event: print("done:", event.path, flush=True))
     await node.start()
-    application.post_stop = lambda _: node.close()  # unfinished transfers go on after the next start
+    # Unfinished transfers go on after the next start.
+    application.post_stop = lambda _: node.close()
     for file in FILES:
         await node.send_file(peer, file)
     print("ready:", application.bot.name, flush=True)

@@ -36,15 +36,16 @@ async def check_account(section: Mapping[str, object]) -> list[Finding]:
         point_sdk_at(options.api_url, options.gateway_url)
     connection = Supervised(token, on_message=lambda _: None, on_gap=lambda: None)
     try:
-        await connection.open()
-        await connection.connected()
-    except ChannelError as error:
-        await connection.close()
-        if connection.failure is None:
-            raise
-        remedy = "Developer Portal, your application, Bot, Reset Token; then OCFT_DISCORD_TOKEN."
-        return [Finding(is_good=False, words=str(error), remedy=remedy)]
-    try:
+        try:
+            await connection.open()
+            await connection.connected()
+        except ChannelError as error:
+            if connection.failure is None:
+                raise
+            remedy = (
+                "Developer Portal, your application, Bot, Reset Token; then OCFT_DISCORD_TOKEN."
+            )
+            return [Finding(is_good=False, words=str(error), remedy=remedy)]
         client = await connection.client()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):

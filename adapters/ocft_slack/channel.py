@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Self
 
 import aiohttp
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient

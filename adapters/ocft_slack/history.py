@@ -55,6 +55,8 @@ class History:
         self._pace = TokenBucket(_CALLS_PER_SECOND, _CALLS_AT_ONCE)
         self._parts: list[int] = []
         """Where parts of the history end that are still to be read, the oldest part last."""
+        self._done_to = 0
+        """Where the part ended that was read before these; 0: none are left."""
 
     async def newest(self) -> int:
         """Return when the newest message came; 0: there is none.
@@ -82,7 +84,9 @@ class History:
         """
         found: list[dict[str, Any]] = []
         latest = self._parts[-1] if self._parts else None
-        async with aclosing(self._pages(at, latest=latest)) as pages:
+        # Whoever asks for a little more than that would get the same messages for ever.
+        start = max(at, self._done_to)
+        async with aclosing(self._pages(start, latest=latest)) as pages:
             async for page in pages:
                 found += page
                 if len(found) <= _MOST:
@@ -100,8 +104,7 @@ class History:
                 del found[:_MOST]
                 self._parts.append(_moment(found[0]))
         has_later = bool(self._parts)
-        if has_later:
-            self._parts.pop()
+        self._done_to = self._parts.pop() if has_later else 0
         return sorted(found, key=_moment), has_later
 
     async def has_own(self, text: str, *, after: int) -> bool:
@@ -138,9 +141,10 @@ class History:
                 # Some apps may ask for 15 messages a minute: starting again would never end.
                 await sleep_as_told(error)
                 continue
-            fresh = [one for one in _messages(page) if _moment(one) > at]
-            if not fresh and cursor is not None:
-                return  # whatever it says about more of them
+            messages = _messages(page)
+            fresh = [one for one in messages if _moment(one) > at]
+            if messages and not fresh and cursor is not None:
+                return  # whatever it says about more of them; an empty page is no end
             yield fresh
             metadata = page.get("response_metadata")
             cursor = metadata.get("next_cursor") if isinstance(metadata, dict) else None

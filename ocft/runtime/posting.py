@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import BinaryIO
 
 from ocft.errors import SourceNotFoundError
 from ocft.runtime.outbox import Outbox
@@ -25,9 +26,13 @@ async def post_file(outbox: Outbox, to: str, path: str | Path, *, text: str = ""
         FileRefusedError: The platform does not take a file of this size, or none at all.
         ChannelError: It did not leave.
     """
+    with await asyncio.to_thread(_open, Path(path)) as file:
+        return await outbox.send_file(to, file, name=Path(path).name, text=text)
+
+
+def _open(path: Path) -> BinaryIO:
     try:
-        place = Path(path).expanduser()
+        path = path.expanduser()
     except RuntimeError as error:
         raise SourceNotFoundError(f"{path} cannot be read: {error}.") from error
-    with await asyncio.to_thread(open_regular, place) as file:
-        return await outbox.send_file(to, file, name=place.name, text=text)
+    return open_regular(path)

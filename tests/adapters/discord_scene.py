@@ -115,7 +115,8 @@ class Scene:
         """Open a channel and read it; return when events come in."""
         channel = await self.open(account, **more)
         ear = self.ear(channel)
-        assert isinstance(connection := channel._connection, connections.Supervised)
+        connection = channel._connection
+        assert isinstance(connection, connections.Supervised)
         await until(connection._settled.is_set)
         return channel, ear
 

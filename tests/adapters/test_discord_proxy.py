@@ -29,7 +29,7 @@ class Proxy:
         head = await client.readuntil(b"\r\n\r\n")
         target = yarl.URL(head.split()[1].decode(), encoded=True)
         if SHOWN not in head:
-            answers.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            answers.write(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
             answers.close()
             return
         self.asked.append(target.path)

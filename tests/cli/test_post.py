@@ -1,4 +1,4 @@
-"""`ocft.cli.post`: what is refused before anything is opened. The way: tests/e2e/test_platforms.py."""
+"""`ocft.cli.post`: what is refused at once; tests/e2e/test_platforms.py has what is posted."""
 
 import os
 from pathlib import Path

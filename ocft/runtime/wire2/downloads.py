@@ -67,8 +67,7 @@ class Downloads:
                 return  # the transfer, or the epoch, is over meanwhile
             try:
                 file, size = await sized(file)
-                if size != note.size:
-                    raise MalformedMessageError(f"{size} bytes, and not {note.size}")
+                _require_size(size, note)
                 with self._files.temporary() as sink:
                     await fetch(file, sink)
                     await self._hand_on(pump, note, sink)
@@ -91,3 +90,8 @@ class Downloads:
                 raise MalformedMessageError("frames of something else")
             pump.take_frame(frame, is_bundled=True)
             await pump.has_room()
+
+
+def _require_size(size: int, note: BundleNote) -> None:
+    if size != note.size:
+        raise MalformedMessageError(f"{size} bytes, and not {note.size}")
