@@ -1,5 +1,7 @@
 """The settings, the pure parts, and `ocft doctor --via discord`."""
 
+import asyncio
+
 import pytest
 
 from ocft.errors import ChannelClosedError, ChannelError, ConfigError
@@ -12,7 +14,7 @@ from ocft_discord.text import (
     mention,
     without_mention,
 )
-from tests.adapters.discord_scene import Scene, play
+from tests.adapters.discord_scene import Scene, play, until
 from tests.emulators.discord import Fault, Permission
 
 MIB = 1 << 20
@@ -210,3 +212,16 @@ def test_a_wrong_token_is_a_finding_and_a_dead_network_an_error() -> None:
             await ADAPTER.open("node", options)
 
     play(test)
+
+
+def test_a_look_that_is_cancelled_while_it_connects_leaves_nothing_behind() -> None:
+    async def test(scene: Scene) -> None:
+        requests = scene.server.counters.requests
+        scene.server.faults.next("connect", Fault.ERROR_503, times=1000)
+        looking = asyncio.create_task(look(scene))
+        await until(lambda: requests["connect"])
+        looking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+
+    play(test)  # which finds tasks that are left
