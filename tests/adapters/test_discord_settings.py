@@ -14,7 +14,7 @@ from ocft_discord.text import (
     mention,
     without_mention,
 )
-from tests.adapters.discord_scene import Scene, play, until
+from tests.adapters.discord_scene import Scene, play
 from tests.emulators.discord import Fault, Permission
 
 MIB = 1 << 20
@@ -216,12 +216,20 @@ def test_a_wrong_token_is_a_finding_and_a_dead_network_an_error() -> None:
 
 def test_a_look_that_is_cancelled_while_it_connects_leaves_nothing_behind() -> None:
     async def test(scene: Scene) -> None:
-        requests = scene.server.counters.requests
-        scene.server.faults.next("connect", Fault.ERROR_503, times=1000)
-        looking = asyncio.create_task(look(scene))
-        await until(lambda: requests["connect"])
-        looking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await looking
+        connects, over = asyncio.Event(), asyncio.Event()
+
+        async def silence(_: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+            connects.set()
+            await over.wait()
+            answers.close()
+
+        async with await asyncio.start_server(silence, "127.0.0.1", 0) as gateway:
+            port = gateway.sockets[0].getsockname()[1]
+            looking = asyncio.create_task(look(scene, gateway_url=f"ws://127.0.0.1:{port}/"))
+            await connects.wait()
+            looking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await looking
+            over.set()
 
     play(test)  # which finds tasks that are left
