@@ -6,12 +6,13 @@ Started by `test_direct.py`, as `node_process` is by `test_kill.py`.
 import asyncio
 import os
 from pathlib import Path
+from unittest import mock
 
 from ocft import DirectOptions, TransferManager, TrustedPeer
 from ocft.channels import open_local
 from ocft.routes import DirectConnection
 
-SECRET = "between us"  # noqa: S105 - of a test
+SECRET = "between us"
 
 
 def run_node(name: str, folder: Path, direct: DirectOptions, source: Path | None) -> None:
@@ -29,7 +30,7 @@ def _count_into(path: Path) -> None:
         read_into(connection, buffer)
         os.write(counted, f"{len(buffer)}\n".encode())
 
-    DirectConnection.read_into = counting  # type: ignore[method-assign]
+    mock.patch.object(DirectConnection, "read_into", counting).start()
 
 
 async def _run(name: str, folder: Path, direct: DirectOptions, source: Path | None) -> None:

@@ -5,6 +5,7 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_twenty_kills_of_either_side_cost_a_window_each_at_most(
     try:
         for _ in range(KILLS):
             goal = _came(tmp_path) + chance.randrange(MIB, STEP)
-            _wait_until(lambda goal=goal: _came(tmp_path) >= goal or _is_over(tmp_path))
+            _wait_until(partial(_has_come_to, goal, tmp_path))
             if _is_over(tmp_path):
                 break
             time.sleep(chance.random() * 0.01)
@@ -75,6 +76,10 @@ def _came(folder: Path) -> int:
     except FileNotFoundError:
         return 0
     return sum(int(line) for line in lines)
+
+
+def _has_come_to(goal: int, folder: Path) -> bool:
+    return _came(folder) >= goal or _is_over(folder)
 
 
 def _is_over(folder: Path) -> bool:

@@ -175,9 +175,10 @@ class Outlet:
         self.sent += count
         self._unnoted += count
         if not count or self._unnoted >= _NOTE_EVERY:
+            if self._unnoted:
+                self._is_active = True
+                self._last_active = self._clock()
             self._unnoted = 0
-            self._is_active = True
-            self._last_active = self._clock()
             self.hope(_STALLED if count else _HOPE)
             self._tell()
 
