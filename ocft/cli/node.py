@@ -186,9 +186,9 @@ def set_direct(
     *,
     enabled: Annotated[bool, typer.Argument(metavar="on|off", help="Both peers need it on.")],
 ) -> None:
-    """Choose whether files go straight to peers that can be reached.
+    """Choose whether files may go around the channel.
 
-    Then the chat carries a handful of texts, and the bytes go around it, sealed, to and from
+    Then it carries a handful of texts, and the bytes go straight, sealed, to and from
     the private addresses of this machine, while a transfer runs. Where neither machine can
     connect to the other, the chat carries them as before. What runs has to be started again.
     Addresses and a port: `direct` in the settings.
