@@ -2,11 +2,14 @@
 
     python benchmarks/direct.py             # 1 GiB, three rounds in turn
     python benchmarks/direct.py --quick     # 100 MB, two rounds
+    python benchmarks/direct.py --size 10000 --rounds 1     # 10 GB
 
 Sender and receiver are processes of their own in both cases. Node's server pipes a read stream into
 the answer, its client the answer into a write stream: nothing is sealed, verified or synced. OCFT's
 nodes trust each other and meet on the local channel; theirs is sealed, hashed on both sides, synced
-and recorded. "in all" begins before the sender has hashed the file, "moving" with the accept.
+and recorded. "in all" begins before the sender has hashed the file, "moving" with the accept;
+"first byte" is the time from when the receiver has the offer, and so accepts it, to the first frame
+of the file.
 """
 
 import argparse
@@ -17,11 +20,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 from nodes import MB, Table, add_common, scratch
 
 from ocft import DirectOptions, TransferManager, TrustedPeer
 from ocft.channels import find_adapter
+from ocft.routes import DirectConnection
 
 GIB = 1 << 30
 SERVER = """
@@ -77,6 +82,9 @@ async def run_node(home: Path, name: str, source: Path | None) -> None:
         manager.on("transfer-started", lambda _: started.append(time.monotonic()))
         ended = asyncio.Event()
         manager.on("transfer-completed", lambda _: ended.set())
+        offered: list[float] = []
+        manager.on("offer-received", lambda _: offered.append(time.monotonic()))
+        first_frames = note_first_frame()
         async with manager:
             idle = peak()
             sys.stdout.write("ready\n")
@@ -90,8 +98,22 @@ async def run_node(home: Path, name: str, source: Path | None) -> None:
             else:
                 await ended.wait()
                 await asyncio.sleep(0.5)
-                report = {}
+                report = {"first byte": first_frames[0] - offered[0]}
             sys.stdout.write(json.dumps(report | {"above idle": peak() - idle}) + "\n")
+
+
+def note_first_frame() -> list[float]:
+    """Return a list into which the moment goes when the first whole frame of a file has come."""
+    moments: list[float] = []
+    read_into = DirectConnection.read_into
+
+    def noting(connection: DirectConnection, buffer: memoryview) -> None:
+        read_into(connection, buffer)
+        if not moments and len(buffer) > MB:  # not the manifest
+            moments.append(time.monotonic())
+
+    mock.patch.object(DirectConnection, "read_into", noting).start()
+    return moments
 
 
 def peak() -> float:
@@ -125,7 +147,10 @@ def ocft(source: Path) -> dict[str, float]:
             one.wait()
         received = home / "bob" / source.name
         assert received.stat().st_size == source.stat().st_size
-        return reports[1] | {"receiver": reports[0]["above idle"]}
+        return reports[1] | {
+            "receiver": reports[0]["above idle"],
+            "first byte": reports[0]["first byte"],
+        }
 
 
 def main() -> None:
@@ -134,6 +159,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_common(parser)
+    parser.add_argument("--size", type=int, help="millions of bytes")
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--node", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.node:
@@ -141,6 +168,8 @@ def main() -> None:
         asyncio.run(run_node(Path(home), name, Path(source[0]) if source else None))
         return
     size, rounds = (100 * MB, 2) if arguments.quick else (GIB, 3)
+    size = arguments.size * MB if arguments.size else size
+    rounds = arguments.rounds or rounds
     table = Table(as_json=arguments.json)
     with scratch() as folder:
         source = folder / "file.bin"
@@ -160,6 +189,7 @@ def main() -> None:
                     "ocft moving, s": sealed["moving"],
                     "speed / node's": plain / sealed["moving"],
                     "in all / node's": plain / sealed["in all"],
+                    "first byte, ms": sealed["first byte"] * 1000,
                     "sender, MiB above idle": sealed["above idle"],
                     "receiver, MiB above idle": sealed["receiver"],
                 }

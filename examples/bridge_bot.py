@@ -4,12 +4,12 @@
 
 The file has a section for each of the two, as here; `ocft doctor --via telegram` tells the ids:
 
-    {"telegram": {"me": "111", "peer": "222", "options": {"meet": ["@alice_bot"]}},
-     "slack": {"me": "U111", "peer": "U222", "options": {"channel": "C0123456789"}}}
+    {"telegram": {"peer": "222", "options": {"meet": ["@alice_bot"]}},
+     "slack": {"peer": "U222", "options": {"channel": "C0123456789"}}}
 
-"me" and "peer" are this bot's account there and the other node's, "options" what a config.json has
-in `channels`. With "uploads_from": ["333"] beside them, what these people upload is sent on, too.
-The environment has the tokens, and OCFT_SECRET (what all owners agreed on).
+"peer" is the other node's account there, "options" what a config.json has in `channels`. With
+"uploads_from": ["333"] beside them, what these people upload is sent on, too. The environment has
+the tokens, and OCFT_SECRET (what all owners agreed on).
 """
 
 import asyncio
@@ -28,12 +28,11 @@ SECRET = os.environ["OCFT_SECRET"]
 
 async def join(platform: str, section: dict[str, Any], opened: AsyncExitStack) -> TransferManager:
     """Open a channel, and a node on it."""
-    channel = await find_adapter(platform).open(section["me"], section["options"])
+    channel = await find_adapter(platform).open("", section["options"])
     await opened.enter_async_context(channel)
     node = TransferManager(
-        bot_id=section["me"],
-        secret=SECRET,
         channel=channel,
+        secret=SECRET,
         trusted_peers=[TrustedPeer(id=section["peer"], secret=SECRET)],
         auto_accept=True,
         uploads_from=section.get("uploads_from", ()),

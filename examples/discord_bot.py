@@ -17,36 +17,17 @@ import discord
 from ocft import TransferManager, TrustedPeer
 from ocft_discord import DiscordChannel, point_sdk_at
 
+SECRET = os.environ["OCFT_SECRET"]
 PEER, *FILES = sys.argv[1:]
 
 
 class Bot(discord.Client):
-    """Answers `!ping`, and moves files."""
+    """Answers `!ping`."""
 
     ocft: DiscordChannel
-    node: TransferManager
-
-    async def setup_hook(self) -> None:
-        """Attach OCFT: the account is known, and no event has come yet."""
-        secret = os.environ["OCFT_SECRET"]
-        self.ocft = await DiscordChannel.attach(
-            self, channel=int(os.environ["OCFT_DISCORD_CHANNEL"])
-        )
-        self.node = TransferManager(
-            bot_id=str(self.application_id),
-            secret=secret,
-            channel=self.ocft,
-            trusted_peers=[TrustedPeer(id=PEER, secret=secret)],
-            auto_accept=True,  # of trusted peers, that is
-            download_dir=f"inbox-{self.application_id}",
-        )
-        self.node.on("transfer-completed", lambda event: print("done:", event.path, flush=True))
-        await self.node.start()
 
     async def on_ready(self) -> None:
-        """Send what is to be sent."""
-        while FILES:
-            await self.node.send_file(PEER, FILES.pop())
+        """Say so."""
         print("ready:", self.user, flush=True)
 
     async def on_message(self, message: discord.Message) -> None:
@@ -54,20 +35,28 @@ class Bot(discord.Client):
         if not self.ocft.handle_message(message) and message.content == "!ping":
             await message.channel.send("pong")
 
-    async def close(self) -> None:
-        """Stop in good order; unfinished transfers go on after the next start."""
-        await self.node.close()
-        await self.ocft.close()
-        await super().close()
-
 
 async def main() -> None:
-    """Run until Ctrl-C."""
-    if "OCFT_DISCORD_API" in os.environ:
-        point_sdk_at(os.environ["OCFT_DISCORD_API"], os.environ["OCFT_DISCORD_GATEWAY"])
+    """Run until Ctrl-C; unfinished transfers go on after the next start."""
+    if api := os.environ.get("OCFT_DISCORD_API"):
+        point_sdk_at(api, os.environ["OCFT_DISCORD_GATEWAY"])
+    room = int(os.environ["OCFT_DISCORD_CHANNEL"])
     intents = discord.Intents(guilds=True, guild_messages=True, message_content=True)
     async with Bot(intents=intents) as bot:
-        await bot.start(os.environ["OCFT_DISCORD_TOKEN"])
+        await bot.login(os.environ["OCFT_DISCORD_TOKEN"])
+        async with await DiscordChannel.attach(bot, channel=room) as bot.ocft:
+            node = TransferManager(
+                channel=bot.ocft,
+                secret=SECRET,
+                trusted_peers=[TrustedPeer(id=PEER, secret=SECRET)],
+                auto_accept=True,  # of trusted peers, that is
+                download_dir="inbox",
+            )
+            node.on("transfer-completed", lambda event: print("done:", event.path, flush=True))
+            async with node:
+                for file in FILES:
+                    await node.send_file(PEER, file)
+                await bot.connect()
 
 
 asyncio.run(main())

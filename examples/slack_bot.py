@@ -19,6 +19,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from ocft import TransferManager, TrustedPeer
 from ocft_slack import SlackChannel
 
+API = os.environ.get("OCFT_SLACK_API", AsyncWebClient.BASE_URL)
+SECRET = os.environ["OCFT_SECRET"]
 PEER, *FILES = sys.argv[1:]
 
 
@@ -31,28 +33,25 @@ async def answer(client: Any, request: Any) -> None:
 
 
 async def main() -> None:
-    """Run until Ctrl-C."""
-    api_url = os.environ.get("OCFT_SLACK_API", AsyncWebClient.BASE_URL)
-    web = AsyncWebClient(token=os.environ["OCFT_SLACK_BOT_TOKEN"], base_url=api_url)
-    socket = SocketModeClient(app_token=os.environ["OCFT_SLACK_APP_TOKEN"], web_client=web)
+    """Run until Ctrl-C; unfinished transfers go on after the next start."""
+    web = AsyncWebClient(os.environ["OCFT_SLACK_BOT_TOKEN"], base_url=API)
+    socket = SocketModeClient(os.environ["OCFT_SLACK_APP_TOKEN"], web_client=web)
     socket.socket_mode_request_listeners.append(answer)
     channel = await SlackChannel.attach(web, os.environ["OCFT_SLACK_CHANNEL"], socket_client=socket)
-    secret = os.environ["OCFT_SECRET"]
     node = TransferManager(
-        bot_id=channel.user_id,
-        secret=secret,
         channel=channel,
-        trusted_peers=[TrustedPeer(id=PEER, secret=secret)],
+        secret=SECRET,
+        trusted_peers=[TrustedPeer(id=PEER, secret=SECRET)],
         auto_accept=True,  # of trusted peers, that is
-        download_dir=f"inbox-{channel.user_id}",
+        download_dir="inbox",
     )
     node.on("transfer-completed", lambda event: print("done:", event.path, flush=True))
     async with channel, node:
         await socket.connect()  # type: ignore[no-untyped-call] # slack-sdk's
-        print("ready:", channel.user_id, flush=True)
         for file in FILES:
             await node.send_file(PEER, file)
-        await asyncio.Event().wait()
+        print("ready:", channel.address, flush=True)
+        await node.serve()
 
 
 asyncio.run(main())

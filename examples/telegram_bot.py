@@ -8,7 +8,6 @@ stand-in also OCFT_TELEGRAM_API. Both bots need Bot-to-Bot Communication Mode: s
 docs/setup-telegram.md.
 """
 
-import logging
 import os
 import sys
 from typing import Any
@@ -23,8 +22,6 @@ API = os.environ.get("OCFT_TELEGRAM_API", "https://api.telegram.org")
 SECRET = os.environ["OCFT_SECRET"]
 PEER, *FILES = sys.argv[1:]
 
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the token
-
 
 async def ping(update: Update, _: Any) -> None:
     """Do what this bot is for; OCFT's texts do not come here."""
@@ -34,29 +31,24 @@ async def ping(update: Update, _: Any) -> None:
 
 async def start_ocft(application: "Application[Any, Any, Any, Any, Any, Any]") -> None:
     """Attach OCFT to the bot that is about to run."""
-    me, peer = application.bot.id, (await application.bot.get_chat(PEER)).id
-    node = application.bot_data["ocft"] = TransferManager(
-        bot_id=str(me),
+    peer = str((await application.bot.get_chat(PEER)).id)  # now it can be written to by its number
+    node = TransferManager(
+        channel=TelegramChannel.attach(application),
         secret=SECRET,
-        channel=TelegramChannel.attach(application, meet=[PEER]),
-        trusted_peers=[TrustedPeer(id=str(peer), secret=SECRET)],
+        trusted_peers=[TrustedPeer(id=peer, secret=SECRET)],
         auto_accept=True,  # of trusted peers, that is
-        download_dir=f"inbox-{me}",
+        download_dir="inbox",
     )
     node.on("transfer-completed", lambda event: print("done:", event.path, flush=True))
     await node.start()
+    # Unfinished transfers go on after the next start.
+    application.post_stop = lambda _: node.close()
     for file in FILES:
-        await node.send_file(str(peer), file)
+        await node.send_file(peer, file)
     print("ready:", application.bot.name, flush=True)
 
 
-async def stop_ocft(application: "Application[Any, Any, Any, Any, Any, Any]") -> None:
-    """Stop in good order; unfinished transfers go on after the next start."""
-    await application.bot_data["ocft"].close()
-
-
-builder = Application.builder().token(os.environ["OCFT_TELEGRAM_TOKEN"])
-builder = builder.base_url(f"{API}/bot").base_file_url(f"{API}/file/bot")
-bot = builder.post_init(start_ocft).post_stop(stop_ocft).build()
+builder = Application.builder().token(os.environ["OCFT_TELEGRAM_TOKEN"]).post_init(start_ocft)
+bot = builder.base_url(f"{API}/bot").base_file_url(f"{API}/file/bot").build()
 bot.add_handler(CommandHandler("ping", ping))
 bot.run_polling(allowed_updates=["message"])

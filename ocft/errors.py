@@ -228,15 +228,17 @@ class RateLimitedError(ChannelError):
     Args:
         message: What the platform said.
         retry_after: Seconds to wait, as the platform demands.
+        is_global: Whether it is meant for the whole account, and not for one conversation only.
     """
 
     code: ClassVar[str] = "RATE_LIMITED"
     exit_status: ClassVar[int] = 6
     retryable: ClassVar[bool] = True
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
+    def __init__(self, message: str, *, retry_after: float, is_global: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.is_global = is_global
 
 
 class TrustError(OcftError):

@@ -72,7 +72,7 @@ def test_exit_statuses_are_those_of_the_command_line() -> None:
 
 def test_a_pause_that_the_platform_asks_for_is_kept() -> None:
     error = RateLimitedError("slow down", retry_after=2.5)
-    assert (str(error), error.retry_after) == ("slow down", 2.5)
+    assert (str(error), error.retry_after, error.is_global) == ("slow down", 2.5, False)
 
 
 def test_an_error_comes_back_from_the_journal_by_its_code() -> None:

@@ -1,9 +1,11 @@
 """OCFT over Discord: texts and attachments in one channel or thread that both bots can see.
 
-    channel = await DiscordChannel.attach(client, channel=1234567890)  # a bot that runs already
+    room = 1234567890
+    channel = await DiscordChannel.attach(client, channel=room)  # a bot that runs already
+    channel = await DiscordChannel.open({"channel": room})  # a connection of its own
 
-or, from the settings, a connection of its own: `ADAPTER`. Importing this package imports neither
-discord.py nor aiohttp.
+The token of the second is in the environment. Importing this package imports neither discord.py
+nor aiohttp.
 """
 
 from collections.abc import Mapping
@@ -22,25 +24,19 @@ _MISSING: Final = "The Discord adapter needs discord.py: pip install 'ocft[disco
 
 
 async def _open(node_id: str, options: Mapping[str, object]) -> Channel:  # noqa: ARG001 - a bot has its own id
-    from ocft_discord.options import read_options
-
-    settings = read_options(options)
     try:
         from ocft_discord.channel import DiscordChannel
     except ImportError as error:
         raise AdapterNotInstalledError(_MISSING) from error
-    return await DiscordChannel.open(settings)
+    return await DiscordChannel.open(options)
 
 
 async def _check(options: Mapping[str, object]) -> list[Finding]:
-    from ocft_discord.options import read_options
-
-    settings = read_options(options)
     try:
         from ocft_discord.check import check_account
     except ImportError as error:
         raise AdapterNotInstalledError(_MISSING) from error
-    return await check_account(settings)
+    return await check_account(options)
 
 
 def __getattr__(name: str) -> object:

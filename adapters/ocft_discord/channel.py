@@ -1,7 +1,7 @@
 """The channel: one text channel or thread of a Discord server that the bots share."""
 
-from collections.abc import AsyncGenerator
-from typing import BinaryIO, Final, Self
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, BinaryIO, Final, Self
 
 import discord
 
@@ -9,7 +9,7 @@ from ocft.channels import Channel, IncomingText, Marks
 from ocft.errors import ChannelClosedError, ChannelError, DeliveryUnknownError, FileRefusedError
 from ocft_discord.connection import Attached, Connection, Supervised, point_sdk_at
 from ocft_discord.downloads import Downloads
-from ocft_discord.options import DEFAULT_SHARE, DiscordOptions, channel_limits, file_limits
+from ocft_discord.options import DEFAULT_SHARE, channel_limits, file_limits, read_options
 from ocft_discord.posting import Poster
 from ocft_discord.reading import Reader
 from ocft_discord.text import is_user_id, looks_like_ocft, mention, without_mention
@@ -55,7 +55,7 @@ class DiscordChannel(Channel):
         self._connection: Connection | None = None
         self._user_id = 0
         self._poster = Poster(room, self._client)
-        self._downloads = Downloads(self._client)
+        self._downloads = Downloads(self._client, self._transport)
         self._reader = Reader(room, self._client, self._take)
 
     @classmethod
@@ -101,17 +101,19 @@ class DiscordChannel(Channel):
         return made
 
     @classmethod
-    async def open(cls, options: DiscordOptions) -> Self:
-        """Make a connection of its own.
+    async def open(cls, section: Mapping[str, object]) -> Self:
+        """Make a channel with a connection of its own, and a token that the settings lead to.
+
+        It connects to the gateway, which Discord counts, when `texts` is called.
 
         Args:
-            options: The settings.
+            section: The section `channels.discord` of the settings.
 
         Raises:
-            ConfigError: There is no token.
-            ChannelError: Discord cannot be reached, does not know the token, or the channel
-                cannot be read.
+            ConfigError: A setting is missing, unknown or wrong, or there is no token.
+            ChannelError: Discord cannot be reached, or does not know the token or the channel.
         """
+        options = read_options(section)
         token = options.find_token()
         if options.api_url is not None and options.gateway_url is not None:
             point_sdk_at(options.api_url, options.gateway_url)
@@ -190,6 +192,8 @@ class DiscordChannel(Channel):
         Raises:
             ChannelError: The token is not known any more.
         """
+        if self._connection is not None:
+            self._connection.listen()
         return self._reader.texts(self._failure)
 
     def lane(self, to: str) -> str:  # noqa: ARG002 - all meet in one channel
@@ -212,6 +216,7 @@ class DiscordChannel(Channel):
         self._connection = connection
         try:
             self._user_id = _user_id(await connection.client())
+            self.address = str(self._user_id)
             await self._reader.begin()
         except BaseException:
             await self.close()
@@ -221,6 +226,9 @@ class DiscordChannel(Channel):
         if self._is_closed or self._connection is None:
             raise ChannelClosedError("The channel was closed.")
         return await self._connection.client()
+
+    def _transport(self) -> dict[str, Any]:
+        return {} if self._connection is None else self._connection.transport()
 
     def _failure(self) -> ChannelError | None:
         return None if self._connection is None else self._connection.failure

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import discord
@@ -10,7 +10,7 @@ import discord
 from ocft.channels import Finding
 from ocft.errors import ChannelError
 from ocft_discord.connection import INTENT_WORDS, Supervised, point_sdk_at
-from ocft_discord.options import DiscordOptions, file_limits
+from ocft_discord.options import DiscordOptions, file_limits, read_options
 from ocft_discord.refusals import explain_question
 
 _PATIENCE: Final = 5.0  # seconds until Discord has told the server that has the channel
@@ -20,28 +20,32 @@ _WHERE: Final = "in the server's channel settings, Permissions, for the bot or i
 _Room = discord.abc.GuildChannel | discord.Thread
 
 
-async def check_account(options: DiscordOptions) -> list[Finding]:
+async def check_account(section: Mapping[str, object]) -> list[Finding]:
     """Look at the live account and the channel; nothing is posted.
 
     Args:
-        options: The settings.
+        section: The section `channels.discord` of the settings.
 
     Raises:
-        ConfigError: There is no token.
+        ConfigError: A setting is missing, unknown or wrong, or there is no token.
         ChannelError: Discord cannot be reached.
     """
+    options = read_options(section)
     token = options.find_token()
     if options.api_url is not None and options.gateway_url is not None:
         point_sdk_at(options.api_url, options.gateway_url)
     connection = Supervised(token, on_message=lambda _: None, on_gap=lambda: None)
     try:
-        await connection.open()
-    except ChannelError as error:
-        if connection.failure is None:
-            raise
-        remedy = "Developer Portal, your application, Bot, Reset Token; then OCFT_DISCORD_TOKEN."
-        return [Finding(is_good=False, words=str(error), remedy=remedy)]
-    try:
+        try:
+            await connection.open()
+            await connection.connected()
+        except ChannelError as error:
+            if connection.failure is None:
+                raise
+            remedy = (
+                "Developer Portal, your application, Bot, Reset Token; then OCFT_DISCORD_TOKEN."
+            )
+            return [Finding(is_good=False, words=str(error), remedy=remedy)]
         client = await connection.client()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):

@@ -1,5 +1,8 @@
 """The client that a channel works with: one of the bot's owner, or one of our own.
 
+Our own only logs in at first, which posting needs. It connects to the gateway when somebody reads:
+Discord takes a token away that does so too often.
+
 A client of discord.py can end by one bad event or a failed handshake, so our own is supervised:
 another one is made, less and less often, until the channel is closed. What came meanwhile is found
 in the channel's history.
@@ -49,8 +52,14 @@ class Connection(Protocol):
     failure: ChannelError | None
     """Why nothing will ever come again; None while there is hope."""
 
+    def listen(self) -> None:
+        """Begin to hear; twice is fine."""
+
     async def client(self) -> discord.Client:
         """Return a client that is logged in; raises ChannelError if there is none."""
+
+    def transport(self) -> dict[str, Any]:
+        """Return how aiohttp has to connect to reach what the client reaches."""
 
     async def close(self) -> None:
         """Stop listening, and give back what is ours."""
@@ -81,6 +90,9 @@ class Attached:
         if not client.intents.message_content:
             _log.warning(INTENT_WORDS)
 
+    def listen(self) -> None:
+        """Do nothing: its owner has connected it."""
+
     async def client(self) -> discord.Client:
         """Return the client.
 
@@ -90,6 +102,11 @@ class Attached:
         if self._client.is_closed():
             raise ChannelClosedError("The bot was closed.")
         return self._client
+
+    def transport(self) -> dict[str, Any]:
+        """Return the proxy that its owner gave it, and what that wants to see."""
+        http = self._client.http
+        return {"proxy": http.proxy, "proxy_auth": http.proxy_auth}
 
     async def close(self) -> None:
         """Stop listening; the client is not touched."""
@@ -114,12 +131,14 @@ class Supervised:
     ) -> None:
         self.failure: ChannelError | None = None
         self.reads_content = True
-        """Whether texts that do not mention us are readable; known after `open`."""
+        """Whether texts that do not mention us are readable; known after `connected`."""
         self._token = token
         self._on_message = on_message
         self._on_gap = on_gap
         self._client: discord.Client | None = None
         self._has_client = asyncio.Event()
+        self._logged_in: _Client | None = None
+        """A client that has logged in and is not connected yet."""
         self._settled = asyncio.Event()
         """The first connection is there, or has failed."""
         self._first_error: ChannelError | None = None
@@ -128,22 +147,41 @@ class Supervised:
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Connect for the first time.
+        """Log in.
 
         Raises:
             ChannelError: Discord cannot be reached, or does not know the token.
         """
-        self._task = asyncio.create_task(self._supervise(), name="ocft discord connection")
+        client = self._logged_in = self._make_client()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await client.login(self._token)
+        except Exception as error:  # noqa: BLE001 - discord.py lets through what aiohttp raises
+            self.failure = _explain_end(error) if _is_final_end(error) else None
+            await self.close()
+            raise _explain_end(error) from None
+        except BaseException:
+            await self.close()
+            raise
+
+    def listen(self) -> None:
+        """Begin to connect, again and again if need be; twice is fine."""
+        if self._task is None and not self._closed:
+            self._task = asyncio.create_task(self._supervise(), name="ocft discord connection")
+
+    async def connected(self) -> None:
+        """Connect for the first time, and wait until that is done.
+
+        Raises:
+            ChannelError: The gateway cannot be reached, or does not take us.
+        """
+        self.listen()
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._settled.wait()
         except TimeoutError:
-            self._first_error = ChannelClosedError("Discord cannot be reached: no answer.")
-        except asyncio.CancelledError:
-            await self.close()
-            raise
+            raise ChannelClosedError("Discord cannot be reached: no answer.") from None
         if self._first_error is not None:
-            await self.close()
             raise self._first_error
 
     async def client(self) -> discord.Client:
@@ -162,12 +200,19 @@ class Supervised:
             raise ChannelClosedError("There is no connection to Discord.")
         return self._client
 
+    def transport(self) -> dict[str, Any]:
+        """Return nothing: as discord.py, this uses no proxy that nobody gave it."""
+        return {}
+
     async def close(self) -> None:
         """End the connection. Closing twice is fine."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        if self._logged_in is not None:
+            client, self._logged_in = self._logged_in, None
+            await _end(client)
         self._client = None
         self._has_client.set()  # whoever waits for a client is told that there is none
 
@@ -197,12 +242,14 @@ class Supervised:
 
     async def _live(self) -> None:
         """Let one client live."""
-        client = _Client(self._hook, reads_content=self.reads_content)
-        running = asyncio.create_task(
-            # Not again by itself: it would log each try, and not survive all of them.
-            client.start(self._token, reconnect=False),
-            name="ocft discord client",
-        )
+        client, self._logged_in = self._logged_in, None
+        # Not again by itself: it would log each try, and not survive all of them.
+        if client is not None:
+            life = client.connect(reconnect=False)
+        else:
+            client = self._make_client()
+            life = client.start(self._token, reconnect=False)
+        running = asyncio.create_task(life, name="ocft discord client")
         try:
             await asyncio.shield(running)
         finally:
@@ -210,6 +257,9 @@ class Supervised:
             if not self._closed:
                 self._has_client.clear()
             await _end(client, running)
+
+    def _make_client(self) -> "_Client":
+        return _Client(self._hook, reads_content=self.reads_content)
 
     def _hook(self, client: "_Client") -> None:
         client.ears = Ears(client, on_message=self._on_message, on_gap=self._connected)
@@ -231,7 +281,6 @@ class Supervised:
         if not self._settled.is_set():
             self._first_error = explained
             self._settled.set()
-            return
         # Once is enough: the log of a night without network is short.
         level = logging.DEBUG if self._is_told else logging.WARNING
         _log.log(level, "the connection to Discord ended: %s", explained)
@@ -277,12 +326,13 @@ def point_sdk_at(api_url: str, gateway_url: str) -> None:
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
 
 
-async def _end(client: _Client, running: "asyncio.Task[None]") -> None:
+async def _end(client: _Client, *running: "asyncio.Task[None]") -> None:
     """End a client whatever state it is in; nothing of it is left."""
-    tasks: list[asyncio.Task[Any]] = [running]
+    tasks: list[asyncio.Task[Any]] = [*running]
     with contextlib.suppress(Exception):
         await client.close()
-    await asyncio.wait(tasks, timeout=_FAREWELL)
+    if tasks:
+        await asyncio.wait(tasks, timeout=_FAREWELL)
     # discord.py leaves this one behind when it is closed soon after it was ready.
     if (ready := client._connection._ready_task) is not None:  # noqa: SLF001 - there is no other way
         tasks.append(ready)

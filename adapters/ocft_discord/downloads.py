@@ -6,7 +6,7 @@ another one, once.
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -44,10 +44,16 @@ class Downloads:
 
     Args:
         client: Returns a client that is logged in; raises ChannelError if there is none.
+        transport: Returns how aiohttp has to connect.
     """
 
-    def __init__(self, client: Callable[[], Awaitable[discord.Client]]) -> None:
+    def __init__(
+        self,
+        client: Callable[[], Awaitable[discord.Client]],
+        transport: Callable[[], dict[str, Any]],
+    ) -> None:
         self._client = client
+        self._transport = transport
         self._session: aiohttp.ClientSession | None = None
         self._is_closed = False
 
@@ -107,7 +113,10 @@ class Downloads:
             for _ in range(1 + _MOST_REDIRECTS):
                 _require_host(target)
                 async with self._session.get(
-                    target, allow_redirects=False, headers={"Accept-Encoding": "identity"}
+                    target,
+                    allow_redirects=False,
+                    headers={"Accept-Encoding": "identity"},
+                    **self._transport(),
                 ) as answer:
                     if answer.status not in _REDIRECTS:
                         return await _take(answer, attachment, sink)

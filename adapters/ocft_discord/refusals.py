@@ -104,7 +104,11 @@ def _explain_answer(error: discord.HTTPException) -> ChannelError:
     said = _ADVICE.get(error.code) or f"Discord refuses: {error.status}, {error.text[:200]}"
     words = f"{said} (code {error.code})."
     if error.status == _TOO_MANY:
-        return RateLimitedError("Discord asks for a pause.", retry_after=_retry_after(error))
+        return RateLimitedError(
+            "Discord asks for a pause.",
+            retry_after=_retry_after(error),
+            is_global=_is_global(error),
+        )
     if error.status == _UNAUTHORIZED:
         return ChannelError("Discord does not know the token (any more): make a new one.")
     if error.status == _TOO_LARGE or error.code in _FILE_CODES:
@@ -121,6 +125,16 @@ def _retry_after(error: discord.HTTPException) -> float:
         return float(error.response.headers["Retry-After"])
     except (KeyError, ValueError):
         return _BAN_SECONDS
+
+
+def _is_global(error: discord.HTTPException) -> bool:
+    """Return whether a 429 is for the whole bot, or, as that of a ban, for this address."""
+    headers = error.response.headers
+    return (
+        headers.get("X-RateLimit-Scope") == "global"
+        or "X-RateLimit-Global" in headers
+        or "Via" not in headers
+    )
 
 
 def _kind(error: Exception) -> str:

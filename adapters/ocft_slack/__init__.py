@@ -1,12 +1,11 @@
 """The channel over Slack: a room that two bots share.
 
-`ADAPTER` is what the library looks for; :class:`SlackChannel` is for bots that run already::
+    web, room = ..., "C0123456789"
+    channel = await SlackChannel.attach(web, room, socket_client=...)  # a bot that runs already
+    channel = await SlackChannel.open({"channel": room})  # a connection of its own
 
-    from ocft_slack import SlackChannel
-
-    channel = await SlackChannel.attach(web_client, "C0123456789", socket_client=socket_client)
-
-Importing this package imports no SDK.
+The tokens of the second are in the environment. Importing this package imports neither slack-sdk
+nor aiohttp.
 """
 
 from collections.abc import Mapping
@@ -25,18 +24,18 @@ _MISSING: Final = "the adapter 'slack' needs slack-sdk and aiohttp: pip install 
 
 async def _open(node_id: str, options: Mapping[str, object]) -> Channel:  # noqa: ARG001 - Slack knows us by our tokens
     try:
-        from ocft_slack.channel import open_slack
+        from ocft_slack.channel import SlackChannel
     except ImportError as error:
         raise AdapterNotInstalledError(_MISSING) from error
-    return await open_slack(options)
+    return await SlackChannel.open(options)
 
 
 async def _check(options: Mapping[str, object]) -> list[Finding]:
     try:
-        from ocft_slack.check import check_slack
+        from ocft_slack.check import check_account
     except ImportError as error:
         raise AdapterNotInstalledError(_MISSING) from error
-    return await check_slack(options)
+    return await check_account(options)
 
 
 def __getattr__(name: str) -> object:

@@ -3,38 +3,34 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Self
 
 import aiohttp
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from ocft.channels import Channel, IncomingFile, IncomingText, Marks
+from ocft.channels import Channel, IncomingText, Marks
 from ocft.errors import (
     ChannelClosedError,
     ChannelError,
     ConfigError,
-    RateLimitedError,
 )
 from ocft_slack.backlog import Backlog
 from ocft_slack.calls import (
     ApiError,
     make_client,
     make_session,
-    sleep_as_told,
 )
 from ocft_slack.catching_up import CatchUp
 from ocft_slack.downloads import Downloads
 from ocft_slack.events import Events
 from ocft_slack.history import History, find_room
-from ocft_slack.messages import Heard, HeardFile
-from ocft_slack.options import SlackOptions
+from ocft_slack.options import SlackOptions, read_options
 from ocft_slack.posting import Posting
 from ocft_slack.sockets import SocketMode
 from ocft_slack.uploads import Uploads
 
 _log = logging.getLogger(__name__)
-_TRIES: Final = 3  # to look up a file of which an event told only the id
 
 
 class SlackChannel(Channel):
@@ -62,8 +58,7 @@ class SlackChannel(Channel):
         self.limits = options.limits
         self.files = options.files
         self.removes_files = options.delete_files_after
-        self.user_id = room.user_id
-        """This bot's own address: what its peers call it."""
+        self.address = room.user_id
         self._session = session
         self._room = room
         self._backlog = Backlog()
@@ -92,17 +87,18 @@ class SlackChannel(Channel):
     # Two ways to make one
 
     @classmethod
-    async def open(cls, options: SlackOptions, *, bot_token: str, app_token: str) -> Self:
-        """Open a channel with its own connection to Slack.
+    async def open(cls, section: Mapping[str, object]) -> Self:
+        """Make a channel with a connection of its own, and tokens that the settings lead to.
 
         Args:
-            options: The settings.
-            bot_token: Of the app's bot.
-            app_token: Of the app, for Socket Mode.
+            section: The section `channels.slack` of the settings.
 
         Raises:
-            ChannelError: Slack cannot be reached, or refuses.
+            ConfigError: A setting is missing, unknown or wrong, or there is no token.
+            ChannelError: Slack cannot be reached, or does not know a token or the channel.
         """
+        options = read_options(section)
+        bot_token, app_token = options.find_bot_token(), options.find_app_token()
         session = make_session()
         web = make_client(bot_token, session, like=options.api_url)
         return await cls._enter(web, session, options, app_token=app_token)
@@ -142,7 +138,7 @@ class SlackChannel(Channel):
         """
         if not web_client.token:
             raise ConfigError("The web client has no token: AsyncWebClient(token=...).")
-        options = SlackOptions.parse(
+        options = read_options(
             {
                 "channel": channel,
                 "thread": thread,
@@ -221,10 +217,8 @@ class SlackChannel(Channel):
                 if heard is None:
                     await self._backlog.changed.wait()
                     continue
-                files = await self._files_of(heard)
-                if self._closed.is_set():
-                    return
-                yield IncomingText(heard.author, heard.text, files)
+                files = (self._downloads.incoming(file, heard.at) for file in heard.files)
+                yield IncomingText(heard.author, heard.text, tuple(files))
                 self._backlog.handled()
                 self._catch_up.note_progress()
         finally:
@@ -288,29 +282,6 @@ class SlackChannel(Channel):
         self._failure = self._failure or error
         self._backlog.changed.set()
 
-    async def _files_of(self, heard: Heard) -> tuple[IncomingFile, ...]:
-        files = []
-        for file in heard.files:
-            is_known = file.size is not None and file.url is not None
-            known = file if is_known else await self._looked_up(file)
-            if known is not None and known.size is not None:
-                files.append(self._downloads.incoming(known, heard.at))
-        return tuple(files)
-
-    async def _looked_up(self, file: HeardFile) -> HeardFile | None:
-        """Ask for a file of which an event told only the id, as in channels that are shared."""
-        for again in range(_TRIES):
-            try:
-                return await self._downloads.look_up(file.id)
-            except RateLimitedError as error:
-                await sleep_as_told(error)
-            except ChannelError as error:
-                _log.debug("a file cannot be looked up: %s", error)
-                if not error.retryable:
-                    return None
-                await asyncio.sleep(again)
-        return None
-
     def _require_open(self) -> None:
         if self._closed.is_set():
             raise ChannelClosedError("The Slack channel was closed.")
@@ -329,18 +300,3 @@ async def _newest(history: History) -> int | None:
             history.room.channel,
         )
         return None
-
-
-async def open_slack(options: Mapping[str, object]) -> SlackChannel:
-    """Open a channel with its own connection.
-
-    Args:
-        options: The section `channels.slack` of the settings.
-
-    Raises:
-        ConfigError: A setting is wrong, or a token is missing.
-        ChannelError: Slack cannot be reached, or refuses.
-    """
-    parsed = SlackOptions.parse(options)
-    bot_token, app_token = parsed.find_bot_token(), parsed.find_app_token()
-    return await SlackChannel.open(parsed, bot_token=bot_token, app_token=app_token)

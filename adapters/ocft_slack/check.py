@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from ocft.channels import Finding
 from ocft.errors import ChannelError, RateLimitedError
 from ocft_slack.calls import ApiError, TokenError, answer_of, body_of, make_client, make_session
-from ocft_slack.options import SlackOptions
+from ocft_slack.options import SlackOptions, read_options
 from ocft_slack.sockets import SocketMode
 
 _APPS: Final = "https://api.slack.com/apps"
@@ -20,25 +20,25 @@ _PROBE: Final = "OCFT looks whether it hears what is said here."
 _PATIENCE: Final = 10.0  # seconds until what was said must have come back
 
 
-async def check_slack(options: Mapping[str, object]) -> list[Finding]:
-    """Check the account that the settings lead to.
+async def check_account(section: Mapping[str, object]) -> list[Finding]:
+    """Look at the live account and the channel.
 
     If everything else is right, one text is posted in the channel, to see whether it comes back,
     and deleted again: which events an app is told cannot be asked for.
 
     Args:
-        options: The section `channels.slack` of the settings.
+        section: The section `channels.slack` of the settings.
 
     Raises:
-        ConfigError: A setting is wrong, or a token is missing.
+        ConfigError: A setting is missing, unknown or wrong, or there is no token.
         ChannelError: Slack cannot be reached.
     """
-    parsed = SlackOptions.parse(options)
-    bot_token, app_token = parsed.find_bot_token(), parsed.find_app_token()
+    options = read_options(section)
+    bot_token, app_token = options.find_bot_token(), options.find_app_token()
     session = make_session()
     try:
-        web = make_client(bot_token, session, like=parsed.api_url)
-        check = _Check(web, session, parsed, app_token)
+        web = make_client(bot_token, session, like=options.api_url)
+        check = _Check(web, session, options, app_token)
         return [finding async for finding in check.findings()]
     finally:
         await session.close()

@@ -58,22 +58,33 @@ class Downloads:
     def incoming(self, file: HeardFile, at: int) -> IncomingFile:
         """Return a file as the library takes it.
 
+        In channels that are shared with other workspaces Slack tells only that there is a file.
+        Everybody there can make it say so: whether it is worth a call is not known here.
+
         Args:
             file: The file.
             at: The moment of the message that it hangs on.
-
-        Raises:
-            ValueError: Its size is not known.
         """
-        if file.size is None:
-            raise ValueError("a file of unknown size")
 
         async def fetch(sink: BinaryIO) -> None:
             await self._fetch(file, sink)
 
-        return IncomingFile(file.name, file.size, fetch, id=f"{at} {file.id}")
+        async def ask() -> IncomingFile:
+            found = await self._look_up(file.id)
+            if found is None or found.size is None or found.url is None:
+                raise ChannelError("There is nothing to download.")
+            return self.incoming(found, at)
 
-    async def look_up(self, file_id: str) -> HeardFile | None:
+        is_known = file.size is not None and file.url is not None
+        return IncomingFile(
+            file.name,
+            file.size if is_known else None,
+            fetch,
+            id=f"{at} {file.id}",
+            ask=None if is_known else ask,
+        )
+
+    async def _look_up(self, file_id: str) -> HeardFile | None:
         """Return what Slack knows of a file; None: there is nothing to download.
 
         Raises:
@@ -89,7 +100,7 @@ class Downloads:
             # Links do not expire by time, but they do when a file is moved or shared anew.
             _log.debug("a file is looked up again: %s", error)
             try:
-                again = await self.look_up(file.id)
+                again = await self._look_up(file.id)
             except ApiError as refusal:
                 raise ChannelError(f"{error} {refusal}") from None
             if again is None or again.url is None or again.size != file.size:

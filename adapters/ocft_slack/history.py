@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -19,6 +20,8 @@ _PAGE: Final = 200
 """Messages of one call: Slack recommends no more."""
 _MOST: Final = 5000
 """Messages that are caught up with at a time; about 20 MB of the longest texts."""
+_MOST_PARTS: Final = 20
+"""So many times that many are caught up with in all; it takes half an hour to ask for them."""
 # 50 calls a minute are allowed (tier 3): 10 at once and one every 2 s are at most 40.
 _CALLS_PER_SECOND: Final = 0.5
 _CALLS_AT_ONCE: Final = 10
@@ -50,6 +53,10 @@ class History:
         self.room = room
         self._web = web
         self._pace = TokenBucket(_CALLS_PER_SECOND, _CALLS_AT_ONCE)
+        self._parts: list[int] = []
+        """Where parts of the history end that are still to be read, the oldest part last."""
+        self._done_to = 0
+        """Where the part ended that was read before these; 0: none are left."""
 
     async def newest(self) -> int:
         """Return when the newest message came; 0: there is none.
@@ -66,6 +73,9 @@ class History:
     async def since(self, at: int) -> tuple[list[dict[str, Any]], bool]:
         """Return the messages after a moment, without replies in other threads.
 
+        If there are very many, these are the oldest of them; the next call, from where these end,
+        returns the next ones.
+
         Returns:
             The messages, oldest first, and whether there are more of them to ask for.
 
@@ -73,30 +83,29 @@ class History:
             ChannelError: They cannot be read; see `answer_of`.
         """
         found: list[dict[str, Any]] = []
-        cursor: str | None = None
-        has_more = False
-        while True:
-            try:
-                page = await self._page(limit=_PAGE, oldest=stamp(at), cursor=cursor)
-            except RateLimitedError as error:
-                if not found:
-                    raise
-                # Some apps may ask for 15 messages a minute: starting again would never end.
-                await sleep_as_told(error)
-                continue
-            found += _messages(page)
-            metadata = page.get("response_metadata")
-            cursor = metadata.get("next_cursor") if isinstance(metadata, dict) else None
-            if not page.get("has_more") or not cursor or not isinstance(cursor, str):
-                break
-            if len(found) >= _MOST:
-                # In a thread the oldest come first, so that the rest can be read the next time.
-                has_more = self.room.thread is not None
-                if not has_more:
-                    _log.warning("more than %d messages were missed: the oldest are lost", _MOST)
-                break
-        after = [one for one in found if (moment(one.get("ts")) or 0) > at]
-        return sorted(after, key=lambda one: moment(one["ts"]) or 0), has_more
+        latest = self._parts[-1] if self._parts else None
+        # Whoever asks for a little more than that would get the same messages for ever.
+        start = max(at, self._done_to)
+        async with aclosing(self._pages(start, latest=latest)) as pages:
+            async for page in pages:
+                found += page
+                if len(found) <= _MOST:
+                    continue
+                if self.room.thread is not None:  # where the oldest come first
+                    return sorted(found, key=_moment), True
+                if len(self._parts) >= _MOST_PARTS:
+                    _log.warning(
+                        "more than %d messages were missed in %s: the oldest are lost",
+                        _MOST * _MOST_PARTS,
+                        self.room.channel,
+                    )
+                    break
+                # The newest come first: they are read again when the older ones were handled.
+                del found[:_MOST]
+                self._parts.append(_moment(found[0]))
+        has_later = bool(self._parts)
+        self._done_to = self._parts.pop() if has_later else 0
+        return sorted(found, key=_moment), has_later
 
     async def has_own(self, text: str, *, after: int) -> bool:
         """Return whether a text of ours is among the messages after a moment.
@@ -104,11 +113,43 @@ class History:
         Raises:
             ChannelError: They cannot be read; see `answer_of`.
         """
-        messages, _ = await self.since(after)
-        return any(
-            self.room.is_own(message) and from_slack(str(message.get("text"))) == text
-            for message in messages
-        )
+        seen = 0
+        async with aclosing(self._pages(after)) as pages:
+            async for page in pages:
+                for message in page:
+                    if self.room.is_own(message) and from_slack(str(message.get("text"))) == text:
+                        return True
+                seen += len(page)
+                if seen > _MOST:
+                    break
+        return False
+
+    async def _pages(
+        self, at: int, *, latest: int | None = None
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the messages after a moment, up to another one, in Slack's order."""
+        bounds: dict[str, Any] = {"oldest": stamp(at)}
+        if latest is not None:
+            bounds |= {"latest": stamp(latest), "inclusive": True}
+        cursor: str | None = None
+        while True:
+            try:
+                page = await self._page(limit=_PAGE, cursor=cursor, **bounds)
+            except RateLimitedError as error:
+                if cursor is None:
+                    raise
+                # Some apps may ask for 15 messages a minute: starting again would never end.
+                await sleep_as_told(error)
+                continue
+            messages = _messages(page)
+            fresh = [one for one in messages if _moment(one) > at]
+            if messages and not fresh and cursor is not None:
+                return  # whatever it says about more of them; an empty page is no end
+            yield fresh
+            metadata = page.get("response_metadata")
+            cursor = metadata.get("next_cursor") if isinstance(metadata, dict) else None
+            if not page.get("has_more") or not cursor or not isinstance(cursor, str):
+                return
 
     async def _page(self, **arguments: Any) -> Mapping[str, Any]:
         loop = asyncio.get_running_loop()
@@ -123,6 +164,10 @@ class History:
                 channel=room.channel, ts=room.thread, **arguments
             )
         return body_of(await answer_of(call))
+
+
+def _moment(message: Mapping[str, Any]) -> int:
+    return moment(message.get("ts")) or 0
 
 
 def _messages(page: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""The settings of `channels.slack`."""
+"""The section `channels.slack` of the settings, and what Slack allows."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -51,21 +51,6 @@ class SlackOptions(BaseModel):
     delete_files_after: bool = False
     max_file_size: int | None = Field(default=None, ge=1, le=MAX_FILE)
 
-    @classmethod
-    def parse(cls, options: Mapping[str, object]) -> Self:
-        """Check the settings.
-
-        Raises:
-            ConfigError: One of them is unknown, missing or wrong; the message names it.
-        """
-        try:
-            parsed = cls.model_validate(dict(options))
-        except ValidationError as error:
-            # Without the input: somebody may have put a token there.
-            raise ConfigError(_words(error)) from None
-        _require_safe(parsed.api_url)
-        return parsed
-
     @property
     def limits(self) -> ChannelLimits:
         """What one text may be, and how often texts may go."""
@@ -104,6 +89,21 @@ class SlackOptions(BaseModel):
                 "See Basic Information, App-Level Tokens, at https://api.slack.com/apps."
             )
         return token
+
+
+def read_options(section: Mapping[str, object]) -> SlackOptions:
+    """Read the section of the settings.
+
+    Raises:
+        ConfigError: A setting is missing, unknown or wrong; the message names it.
+    """
+    try:
+        options = SlackOptions.model_validate(dict(section))
+    except ValidationError as error:
+        # Without the input: somebody may have put a token there.
+        raise ConfigError(_words(error)) from None
+    _require_safe(options.api_url)
+    return options
 
 
 def _find(reference: str | None, option: str, variable: str) -> str:

@@ -1,9 +1,9 @@
-"""Telegram as a channel, by python-telegram-bot; importing this imports no SDK.
+"""OCFT over Telegram: texts and files in private chats of two bots, or in a group.
 
-from ocft_telegram import TelegramChannel
+    channel = TelegramChannel.attach(application, meet=["@bob_bot"])  # a bot that runs already
+    channel = await TelegramChannel.open({"meet": ["@bob_bot"]})  # a connection of its own
 
-channel = TelegramChannel.attach(application)  # to a bot that you have
-channel = await TelegramChannel.open({})       # a bot of its own; token in the environment
+The token of the second is in the environment. Importing this package imports no SDK.
 """
 
 from collections.abc import Mapping

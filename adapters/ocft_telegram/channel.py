@@ -20,12 +20,19 @@ from ocft_telegram.calls import TIMES, TIMES_OF_FILES, Calls
 from ocft_telegram.connection import Connection
 from ocft_telegram.downloads import Downloads
 from ocft_telegram.incoming import Ear
-from ocft_telegram.limits import MOST_DOWNLOADED, file_limits, group_limits, private_limits
-from ocft_telegram.options import OFFICIAL_SERVER, TelegramOptions, find_token, read_options
+from ocft_telegram.limits import (
+    DEFAULT_SHARE,
+    MOST_DOWNLOADED,
+    file_limits,
+    group_limits,
+    private_limits,
+)
+from ocft_telegram.options import OFFICIAL_SERVER, TelegramOptions, read_options
 from ocft_telegram.polling import Polling
 from ocft_telegram.rooms import Aim, Group, PrivateChats, Room
 from ocft_telegram.tap import AnyApplication, Tap
 from ocft_telegram.text import LONGEST_PREFIX, MAX_CAPTION
+from ocft_telegram.token_filter import TokenFilter
 
 if TYPE_CHECKING:
     from ocft_telegram.sources import Source
@@ -46,6 +53,8 @@ class TelegramChannel(Channel):
         self._bot = bot
         self._calls = calls
         self._connection: Connection | None = None
+        self._filter: TokenFilter | None = None
+        """Keeps the token of somebody's bot out of its log: it is in the addresses of calls."""
         self._is_closed = False
         self._room: Room
         if options.chat is None:
@@ -62,6 +71,7 @@ class TelegramChannel(Channel):
         self._downloads = Downloads(bot, calls, largest=largest)
         # A token begins with the id, which the SDK knows only after it has logged in.
         self._own_id = _id_of(bot.token)
+        self.address = str(self._own_id)
         self._ear = Ear(self._room, self._downloads, own_id=self._own_id)
         self._source: Source
 
@@ -73,8 +83,9 @@ class TelegramChannel(Channel):
         chat: int | None = None,
         thread: int | None = None,
         meet: Sequence[str] = (),
+        share: float = DEFAULT_SHARE,
+        max_file_size: int | None = None,
         delete_files_after: bool = False,
-        **options: object,
     ) -> Self:
         """Use a bot that runs already, whose owner starts and stops it.
 
@@ -86,40 +97,44 @@ class TelegramChannel(Channel):
             chat: The id of the group in which nodes meet; None: in private chats.
             thread: The topic of that group.
             meet: Names (@bob_bot) of bots that this one writes to first, in private chats.
+            share: How much of the platform's rates OCFT may use.
+            max_file_size: Bytes of one native file; None: 19 MiB.
             delete_files_after: Whether files of transfers are removed from the chat.
-            options: "share" and "max_file_size", as in the settings.
 
         Raises:
-            ConfigError: An option is unknown or wrong.
+            ConfigError: An argument makes no sense.
         """
         bot: Bot = application.bot
         given: dict[str, object] = {
             "chat": chat,
             "thread": thread,
             "meet": list(meet),
+            "share": share,
+            "max_file_size": max_file_size,
             "delete_files_after": delete_files_after,
-            **options,
         }
         channel = cls(bot, read_options(given), Calls(bot.token))
+        channel._filter = TokenFilter(bot.token)
+        channel._filter.put_in()
         channel._source = Tap(application, channel._room, channel._ear)
         return channel
 
     @classmethod
-    async def open(cls, options: Mapping[str, object]) -> Self:
-        """Log in with a token of the settings, and use it alone.
+    async def open(cls, section: Mapping[str, object]) -> Self:
+        """Make a channel with a connection of its own, and a token that the settings lead to.
 
         Args:
-            options: The section `channels.telegram` of the settings.
+            section: The section `channels.telegram` of the settings.
 
         Raises:
-            ConfigError: An option is unknown or wrong, or there is no token.
-            ChannelError: The token is not good, the group is not there, or Telegram is not.
+            ConfigError: A setting is missing, unknown or wrong, or there is no token.
+            ChannelError: Telegram cannot be reached, or does not know the token or the group.
         """
-        parsed = read_options(options)
-        token = find_token(parsed)
-        connection = await Connection.open(parsed, token)
+        options = read_options(section)
+        token = options.find_token()
+        connection = await Connection.open(options, token)
         try:
-            channel = cls(connection.bot, parsed, Calls(token))
+            channel = cls(connection.bot, options, Calls(token))
             channel._connection = connection
             channel._source = Polling(
                 connection.bot, connection.polls, channel._ear, own_id=channel._own_id
@@ -226,6 +241,8 @@ class TelegramChannel(Channel):
         await self._downloads.close()
         if self._connection is not None:
             await self._connection.close()
+        if self._filter is not None:
+            self._filter.take_out()
 
     def lane(self, to: str) -> str:
         """Return the chat: Telegram counts each for itself."""

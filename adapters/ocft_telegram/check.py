@@ -12,7 +12,7 @@ from ocft.errors import ChannelError
 from ocft_telegram.calls import TIMES, Calls
 from ocft_telegram.connection import Connection
 from ocft_telegram.failures import words_of
-from ocft_telegram.options import TelegramOptions, find_token, read_options
+from ocft_telegram.options import TelegramOptions, read_options
 
 _B2B: Final = (
     "at @BotFather: /mybots, choose the bot, Bot Settings, Bot-to-Bot Communication Mode, turn it "
@@ -25,27 +25,27 @@ _PRIVACY: Final = (
 _TEST_WORDS: Final = "ocft doctor asks whether this bot may write to you."
 
 
-async def check_account(options: Mapping[str, object]) -> list[Finding]:
+async def check_account(section: Mapping[str, object]) -> list[Finding]:
     """Look at the live account. Only a bot that is named in `meet` is sent something.
 
     Args:
-        options: The section `channels.telegram` of the settings.
+        section: The section `channels.telegram` of the settings.
 
     Raises:
-        ConfigError: An option is unknown or wrong, or there is no token.
+        ConfigError: A setting is missing, unknown or wrong, or there is no token.
         ChannelError: Telegram cannot be reached.
     """
-    parsed = read_options(options)
-    token = find_token(parsed)
+    options = read_options(section)
+    token = options.find_token()
     try:
-        connection = await Connection.open(parsed, token)
+        connection = await Connection.open(options, token)
     except ChannelError as error:
         if error.retryable:
             raise
         remedy = "at @BotFather: /token shows the bot's token; put it where the settings look"
         return [_bad(str(error), remedy=remedy)]
     try:
-        check = _Check(connection.bot, parsed)
+        check = _Check(connection.bot, options)
         return [finding async for finding in check.findings()]
     except ChatMigrated as error:
         return [_moved(error)]

@@ -10,7 +10,6 @@ from telegram import Bot
 from ocft.errors import ChannelClosedError, ChannelError, RateLimitedError
 from ocft_telegram.calls import TIMES, Calls, certificates
 from ocft_telegram.failures import cause_of, words_of
-from ocft_telegram.token_filter import TokenFilter
 
 _PIECE: Final = 256 * 1024  # bytes
 _TIMES: Final = httpx.Timeout(30.0, connect=10.0)
@@ -40,8 +39,6 @@ class Downloads:
         self._largest = largest
         self._client: httpx.AsyncClient | None = None
         self._is_closed = False
-        # The addresses hold the token, and the client logs them, in the user's program as well.
-        self._filter = TokenFilter(bot.token)
 
     async def fetch(self, file_id: str, size: int, sink: BinaryIO, *, is_page: bool) -> None:
         """Download a file into another one, at its place.
@@ -70,7 +67,6 @@ class Downloads:
         self._is_closed = True
         if self._client is not None:
             await self._client.aclose()
-            self._filter.take_out()
 
     async def _address(self, file_id: str) -> str:
         file = await self._calls.look(self._bot.get_file(file_id, **TIMES))
@@ -89,7 +85,6 @@ class Downloads:
         if self._is_closed:
             raise ChannelClosedError("The channel telegram was closed.")
         if self._client is None:
-            self._filter.put_in()
             limits = httpx.Limits(max_connections=_MOST_CONNECTIONS)
             # No redirects: the address holds the token, and Telegram sends nobody elsewhere.
             self._client = httpx.AsyncClient(

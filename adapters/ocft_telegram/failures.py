@@ -43,6 +43,12 @@ _REPLY_IS_GONE: Final = (
 )
 
 
+def _pause(seconds: float) -> RateLimitedError:
+    # Telegram tells how long, and not whether it means the chat or the bot. Who goes on
+    # elsewhere may be banned for it, so nothing goes anywhere.
+    return RateLimitedError("Telegram asks for a pause.", retry_after=seconds, is_global=True)
+
+
 def pause_of(error: RetryAfter) -> float:
     """Return the seconds that Telegram asks for; PTB_TIMEDELTA decides about their type."""
     pause = error.retry_after
@@ -87,7 +93,7 @@ def failure_of(error: Exception, token: str, *, posts: bool = True) -> ChannelEr
     words = words_of(error, token)
     match error:
         case RetryAfter():
-            return RateLimitedError("Telegram asks for a pause.", retry_after=pause_of(error))
+            return _pause(pause_of(error))
         case BadRequest():
             return _refusal(words)
         case Forbidden():
@@ -111,7 +117,7 @@ def _refusal(words: str) -> ChannelError:  # noqa: PLR0911 - a table
     if "too long" in lower:
         return MessageTooLongError(f"Telegram says: {words}.")
     if told := _TOO_MANY.search(lower):
-        return RateLimitedError("Telegram asks for a pause.", retry_after=float(told[1]))
+        return _pause(float(told[1]))
     if "bot_to_bot" in lower:
         return ChannelError(
             "Bots may not write to each other here: both owners switch on Bot-to-Bot "

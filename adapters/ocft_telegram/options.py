@@ -79,35 +79,34 @@ class TelegramOptions(BaseModel):
             )
         return self
 
+    def find_token(self) -> str:
+        """Return the bot's token.
 
-def read_options(options: Mapping[str, object]) -> TelegramOptions:
-    """Return the settings.
+        Raises:
+            ConfigError: It is not where it should be, or is none.
+        """
+        # A null in the file means the same as no setting at all.
+        where = {} if self.token is None else {"token": self.token}
+        token = find_credential(where, "token", variable=TOKEN_VARIABLE)
+        if not _TOKEN.fullmatch(token):
+            raise ConfigError(
+                "channels.telegram.token leads to something that is no token of @BotFather, which "
+                "is like 123456:ABC-DEF."
+            )
+        return token
+
+
+def read_options(section: Mapping[str, object]) -> TelegramOptions:
+    """Read the section of the settings.
 
     Raises:
-        ConfigError: A setting is unknown or wrong, and named.
+        ConfigError: A setting is missing, unknown or wrong; the message names it.
     """
     try:
-        return TelegramOptions.model_validate(dict(options))
+        return TelegramOptions.model_validate(dict(section))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(["channels", "telegram", *map(str, first["loc"])])
         words = first["msg"].removeprefix("Value error, ")
         # Not chained: a traceback would show what stands there.
         raise ConfigError(f"{place}: {words}") from None
-
-
-def find_token(options: TelegramOptions) -> str:
-    """Return the token that the settings lead to.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    # A null in the file means the same as no setting at all.
-    given = {} if options.token is None else {"token": options.token}
-    token = find_credential(given, "token", variable=TOKEN_VARIABLE)
-    if not _TOKEN.fullmatch(token):
-        raise ConfigError(
-            "channels.telegram.token leads to something that is no token of @BotFather, which is "
-            "like 123456:ABC-DEF."
-        )
-    return token

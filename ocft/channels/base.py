@@ -112,8 +112,8 @@ class IncomingFile:
     name: str
     """What the platform calls it: hostile, and perhaps not what its sender called it."""
 
-    size: int
-    """Bytes, by the platform's word."""
+    size: int | None
+    """Bytes, by the platform's word; None: it says so only when `known` asks."""
 
     fetch: Callable[[BinaryIO], Awaitable[None]] = field(repr=False, compare=False)
     """Download it into a file that is open for writing, at its place, in pieces.
@@ -124,6 +124,20 @@ class IncomingFile:
 
     id: str = ""
     """Names this very upload each time that the platform delivers it; empty: nothing does."""
+
+    ask: "Callable[[], Awaitable[IncomingFile]] | None" = field(
+        default=None, repr=False, compare=False
+    )
+    """Asks the platform for the file's name and size, where it told only that there is one."""
+
+    async def known(self) -> "IncomingFile":
+        """Return the file with its name and size; without a request, if these were told.
+
+        Raises:
+            ChannelError: The platform does not say; `retryable` tells whether trying again can
+                help.
+        """
+        return self if self.ask is None else await self.ask()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +183,9 @@ class Channel(abc.ABC):
 
     removes_files: bool = False
     """Whether what transfers sent as files is removed from the chat when they are over."""
+
+    address: str | None = None
+    """This node's own: what the platform calls its account; None: the channel does not know."""
 
     everyone: str | None = None
     """The address that reaches all other nodes of the conversation; None: there is none."""
@@ -274,7 +291,7 @@ class Finding:
     words: str
     """What is so, in one sentence."""
     remedy: str = ""
-    """What to switch on, and where; empty where nothing has to be done."""
+    """What to switch on, and where; of a good one, what would make more possible. May be empty."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,7 @@ class LocalChannel(Channel):
 
     def __init__(self, root: Path, node_id: str, *, poll: bool = False) -> None:
         self._root = root
-        self._node_id = node_id
+        self.address = self._node_id = node_id
         self._poll = poll
         self._own = Spool(root, node_id)
         # Sends to each peer until what waits for it is counted again.

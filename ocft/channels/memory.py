@@ -51,7 +51,7 @@ class MemoryChannel(Channel):
     ) -> None:
         self.limits = limits
         self.files = files
-        self._node_id = node_id
+        self.address = self._node_id = node_id
         self._inboxes = inboxes
         self._own = inboxes[node_id]
 

@@ -209,9 +209,7 @@ async def _account(invocation: Invocation, name: str) -> list[Finding]:
         return []
     found = await check(invocation.config.section_of(name).options)
     return [
-        Finding("ok", f"{name}: {one.words}")
-        if one.is_good
-        else Finding("warn", f"{name}: {one.words} {one.remedy}".rstrip())
+        Finding("ok" if one.is_good else "warn", f"{name}: {one.words} {one.remedy}".rstrip())
         for one in found
     ]
 

@@ -24,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("info", epilog="Example: ocft info", **older("status"))(status)
     app.command("set-download", epilog="Example: ocft set-download ~/Downloads/ocft")(set_download)
     app.command("set-max-size", epilog="Example: ocft set-max-size 1.5GB")(set_max_size)
+    app.command("set-direct", epilog="Example: ocft set-direct on")(set_direct)
     app.command("set-ttl", epilog="Example: ocft set-ttl 48")(set_ttl)
 
 
@@ -99,6 +100,7 @@ def status(context: typer.Context) -> None:
         auto_accept=config.auto_accept,
         allow_wire_1=config.allow_wire_1,
         channel=config.channel,
+        direct=config.direct.enabled,
         peers=peers,
         requests=requests,
         unfinished_transfers=unfinished,
@@ -123,6 +125,7 @@ def status(context: typer.Context) -> None:
         + (", who may send without asking" if config.auto_accept else ""),
         "Requests": f"{requests} (ocft requests)" if requests else "",
         "Channel": config.channel,
+        "Around it": "straight to peers that can be reached" if config.direct.enabled else "",
         "Unfinished": f"{unfinished} transfers" if unfinished != 1 else "1 transfer",
     }
     for name, value in lines.items():
@@ -175,6 +178,29 @@ def set_max_size(
     size_words = format_size(size_bytes)
     invocation.output.say(
         f"Transfers of up to {size_words} are taken, where a peer has no other limit."
+    )
+
+
+def set_direct(
+    context: typer.Context,
+    *,
+    enabled: Annotated[bool, typer.Argument(metavar="on|off", help="Both peers need it on.")],
+) -> None:
+    """Choose whether files may go around the channel.
+
+    Then it carries a handful of texts, and the bytes go straight, sealed, to and from
+    the private addresses of this machine, while a transfer runs. Where neither machine can
+    connect to the other, the chat carries them as before. What runs has to be started again.
+    Addresses and a port: `direct` in the settings.
+    """
+    invocation = Invocation.of(context)
+    section = invocation.config.direct.model_copy(update={"enabled": enabled})
+    invocation.change_config(direct=section)
+    invocation.output.result("set-direct", enabled=enabled)
+    invocation.output.say(
+        "Files go straight to and from peers that have this on, too, where one can reach the other."
+        if enabled
+        else "Files go through the channel only."
     )
 
 

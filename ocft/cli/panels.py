@@ -12,7 +12,10 @@ PANELS: Final = {
         *("pair", "peers", "requests", "approve", "deny"),
         *("export", "import", "show-secret", "rotate-secret", "verify"),
     ),
-    "Node": ("init", "status", "set-download", "set-max-size", "set-ttl", "doctor", "demo"),
+    "Node": (
+        *("init", "status", "doctor", "demo"),
+        *("set-download", "set-max-size", "set-direct", "set-ttl"),
+    ),
 }
 """The commands that are listed, by what they are about."""
 

@@ -45,14 +45,17 @@ async def _post(invocation: Invocation, name: str, file: str, *, to: str | None,
     import asyncio
 
     from ocft.channels import find_adapter
-    from ocft.runtime import Outbox, post_file
+    from ocft.runtime import Outbox
+    from ocft.storage import open_regular
 
-    config = invocation.config
+    config, path = invocation.config, Path(file)
     options = config.section_of(name).options
-    # Beside a listener, which reads: this only writes.
-    async with await find_adapter(name).open(config.node_id, options) as channel:
-        address = to or channel.everyone
-        if address is None:
-            raise ConfigError("This channel has no room. Say whom you mean with --to.")
-        outbox = Outbox(channel, asyncio.get_running_loop().time)
-        await post_file(outbox, address, file, text=text)
+    # Before the connection: a wrong name is told at once, and costs no login.
+    with await asyncio.to_thread(open_regular, path) as opened:
+        # Beside a listener, which reads: this only writes.
+        async with await find_adapter(name).open(config.node_id, options) as channel:
+            address = to or channel.everyone
+            if address is None:
+                raise ConfigError("This channel has no room. Say whom you mean with --to.")
+            outbox = Outbox(channel, asyncio.get_running_loop().time)
+            await outbox.send_file(address, opened, name=path.name, text=text)

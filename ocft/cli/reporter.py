@@ -181,7 +181,10 @@ class Reporter:
             case TransferAccepted():
                 words = f"Receiving {file} from {peer}: {short_id}"
             case TransferSlow(seconds=seconds, texts=texts):
-                words = f"{file} goes in {texts} texts; that takes {_duration(seconds)} at least."
+                words = (
+                    f"{file} goes in {texts} texts; that takes {_duration(seconds)} at least. "
+                    "Where the machines can reach each other: ocft set-direct on, on both."
+                )
             case TransferResumed(bytes_done=count):
                 words = f"Going on with {file}: {format_size(count)} are there already."
             case TransferCompleted(digest=digest):

@@ -46,9 +46,9 @@ class DirectSection(BaseModel):
     enabled: bool = False
     """Whether they do at all."""
     listens: bool = True
-    """Whether peers may fetch what is sent to them, while it is sent."""
+    """Whether peers may connect, while something is sent: to fetch it, or to bring it."""
     connects: bool = True
-    """Whether files are fetched from peers."""
+    """Whether peers are connected to: to fetch what they send, or to bring what is sent to them."""
     addresses: list[str] | None = Field(default=None, min_length=1, max_length=8)
     """Where to listen; null: the private addresses of this machine and its loopback."""
     port: int = Field(default=0, ge=0, le=65535)

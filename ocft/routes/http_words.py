@@ -1,12 +1,21 @@
 """The few words of HTTP that both ends of the direct route need."""
 
 import re
+import socket
 from collections.abc import Sequence
 from typing import Final
 
+import h11
+
+from ocft.errors import ChannelClosedError
 from ocft.ranges import Range
+from ocft.routes.addresses import Place
 
 SALT_HEADER: Final = "OCFT-Salt"
+WANTED_HEADER: Final = "OCFT-Wanted"
+"""What a receiver wants to be brought, as in a `Range`."""
+PATH: Final = "/ocft/2/"
+"""Before the id of a ticket."""
 MOST_RANGES: Final = 256
 """Ranges of one request; what more is missing is asked for afterwards."""
 
@@ -39,3 +48,48 @@ def token_of(header: bytes) -> str:
     """Return the token of an `Authorization` header; empty where it has none."""
     kind, _, token = header.decode("ascii", "replace").partition(" ")
     return token if kind.lower() == "bearer" else ""
+
+
+def headers_of(event: h11.Request | h11.Response) -> dict[str, bytes]:
+    """Return headers by their names in lower case."""
+    return {name.decode("ascii"): value for name, value in event.headers}
+
+
+def host_of(place: Place) -> str:
+    """Return the `Host` of a place."""
+    host = f"[{place[0]}]" if ":" in place[0] else place[0]
+    return f"{host}:{place[1]}"
+
+
+def response_from(connection: socket.socket, http: h11.Connection) -> h11.Response:
+    """Return the head of the answer that comes.
+
+    Raises:
+        ChannelClosedError: None comes.
+        OSError: The connection broke.
+        h11.RemoteProtocolError: It is not HTTP.
+    """
+    while True:
+        event = http.next_event()
+        if isinstance(event, h11.Response):
+            return event
+        if event is h11.NEED_DATA:
+            http.receive_data(connection.recv(64 * 1024))
+        elif isinstance(event, h11.ConnectionClosed):
+            raise ChannelClosedError("The peer closed the direct connection.")
+
+
+def body_has_left(http: h11.Connection, size: int) -> None:
+    """Tell h11 that the body of a message is complete; its pieces went around it."""
+    http.send_with_data_passthrough(h11.Data(data=_Length(size)))  # type: ignore[arg-type]
+    http.send(h11.EndOfMessage())
+
+
+class _Length:
+    """Stands for bytes that left already: h11 asks for their number only."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length

@@ -3,7 +3,6 @@
 from ocft.runtime.manager import DEFAULT_MAX_FILE_SIZE, TransferManager
 from ocft.runtime.outbox import Outbox
 from ocft.runtime.outgoing import Outgoing, outgoing_files
-from ocft.runtime.posting import post_file
 from ocft.runtime.sharing import Drive, Sharing
 from ocft.runtime.wire2 import DirectOptions
 
@@ -16,5 +15,4 @@ __all__ = [
     "Sharing",
     "TransferManager",
     "outgoing_files",
-    "post_file",
 ]

@@ -76,7 +76,7 @@ class TransferManager(PeerMethods):
     event loop.
 
     Args:
-        bot_id: This node's id on the wire.
+        bot_id: This node's id on the wire; None: the address of the channel's account.
         secret: Who knows it may send us files without asking; empty: nobody.
         download_dir: Where received files go; made when needed.
         send: `await send(to, text)` gives a text to the platform. Either this or `channel`.
@@ -110,7 +110,7 @@ class TransferManager(PeerMethods):
     def __init__(
         self,
         *,
-        bot_id: str,
+        bot_id: str | None = None,
         secret: str = "",
         download_dir: str | Path,
         send: SendText | None = None,
@@ -134,6 +134,10 @@ class TransferManager(PeerMethods):
         direct: DirectOptions | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        if bot_id is None:
+            bot_id = channel.address if channel is not None else None
+        if bot_id is None:
+            raise ConfigError("A TransferManager needs bot_id=: nothing else names this node.")
         if not (0 < len(bot_id) <= _LONGEST_ID and bot_id.isprintable()):
             raise ConfigError(
                 f"bot_id has {len(bot_id)} characters; "
@@ -374,7 +378,7 @@ class TransferManager(PeerMethods):
             text: What is said with it.
 
         Raises:
-            SourceNotFoundError: The file is not there or cannot be read.
+            SourceNotFoundError: The file is not there, no regular file, or cannot be read.
             FileRefusedError: The platform does not take a file of this size, or none at all.
             ChannelError: It did not leave.
         """

@@ -85,11 +85,7 @@ class Outbox:
             ChannelError: It did not leave. A rate limit is waited for, not raised.
         """
         lane = self._lane(to)
-        await lane.take_turn(is_control=False)
-        try:
-            await self._pace(lane)
-        finally:
-            lane.pass_turn()
+        await self._take_place(lane)
 
         async def upload() -> str:
             limit = asyncio.timeout(patience)
@@ -104,12 +100,22 @@ class Outbox:
         return await self._paced(lane, upload, is_paced=True)
 
     async def delete(self, sent: str) -> None:
-        """Remove a file that `send_file` sent.
+        """Remove a file that `send_file` sent, when its turn has come.
 
         Raises:
-            ChannelError: It is still there.
+            ChannelError: It is still there. A rate limit is waited for, not raised.
         """
-        await self._paced(self._lane(""), lambda: self._channel.delete(sent), is_paced=True)
+        lane = self._lane("")
+        await self._take_place(lane)
+        await self._paced(lane, lambda: self._channel.delete(sent), is_paced=True)
+
+    async def _take_place(self, lane: "_Lane") -> None:
+        """Wait for the turn and the pace; others may go on before what follows has ended."""
+        await lane.take_turn(is_control=False)
+        try:
+            await self._pace(lane)
+        finally:
+            lane.pass_turn()
 
     async def _paced(
         self, lane: "_Lane", send: Callable[[], Awaitable[T]], *, is_paced: bool = False
@@ -123,6 +129,8 @@ class Outbox:
                     return await send()
                 except RateLimitedError as error:
                     lane.bucket.hold(self._clock(), error.retry_after)
+                    if error.is_global:
+                        self._total.hold(self._clock(), error.retry_after)
         except OcftError:
             raise
         except Exception as error:

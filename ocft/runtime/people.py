@@ -27,7 +27,7 @@ from ocft.events import (
 )
 from ocft.ids import NodeId, TransferId, make_transfer_id
 from ocft.runtime.admission import Admission, Load
-from ocft.runtime.fetching import fetch
+from ocft.runtime.fetching import fetch, sized
 from ocft.runtime.pump import Surroundings
 from ocft.storage import PartialFile, TransferRecord, part_path
 from ocft.transfers import Direction, TransferInfo, TransferState
@@ -119,15 +119,15 @@ class PeopleFiles:
             record is not None and record.info.state is not TransferState.FAILED
         )
 
-    async def _receive(self, transfer_id: TransferId, author: str, file: IncomingFile) -> None:
+    async def _receive(self, transfer_id: TransferId, author: str, told: IncomingFile) -> None:
         now = self._around.wall_clock()
         info = TransferInfo(
             id=transfer_id,
             direction=Direction.RECEIVE,
             state=TransferState.TRANSFERRING,
             peer_id=NodeId(author),
-            filename=file.name,
-            size=file.size,
+            filename=told.name,
+            size=told.size or 0,
             mime_type="application/octet-stream",
             digest="",
             chunk_size=0,
@@ -138,21 +138,25 @@ class PeopleFiles:
         )
         record = TransferRecord(info=info, channel=self._channel, sender_repeats=False)
         self._around.journal.save(record)  # there is a row where an earlier try failed
-        self._tell(
-            OfferReceived(
-                transfer_id=info.id,
-                peer_id=info.peer_id,
-                filename=info.filename,
-                size=info.size,
-                mime_type=info.mime_type,
-                is_automatic=True,
-            )
-        )
         try:
-            self._require_room(file)
+            file, size = await sized(told)
+            info = replace(info, filename=file.name, size=size)
+            record = replace(record, info=info)
+            self._tell(
+                OfferReceived(
+                    transfer_id=info.id,
+                    peer_id=info.peer_id,
+                    filename=info.filename,
+                    size=info.size,
+                    mime_type=info.mime_type,
+                    is_automatic=True,
+                )
+            )
+            self._require_room(size)
+            self._around.journal.save(record)
             self._tell(TransferAccepted(transfer_id=info.id, peer_id=info.peer_id))
             async with self._turns:
-                path, digest = await self._fetch(info.id, file)
+                path, digest = await self._fetch(info.id, file, size)
         except (OcftError, OSError, asyncio.CancelledError) as error:
             self._fail(record, error)
             if isinstance(error, asyncio.CancelledError):
@@ -162,7 +166,7 @@ class PeopleFiles:
         done = replace(
             info,
             state=TransferState.COMPLETED,
-            bytes_done=file.size,
+            bytes_done=size,
             digest=digest,
             local_path=str(path),
             updated_at=now,
@@ -174,26 +178,28 @@ class PeopleFiles:
                 transfer_id=info.id,
                 peer_id=info.peer_id,
                 path=str(path),
-                size=file.size,
+                size=size,
                 digest=digest,
             )
         )
 
-    def _require_room(self, file: IncomingFile) -> None:
-        if refusal := self._admission.refusal(file.size, None, 0):
+    def _require_room(self, size: int) -> None:
+        if refusal := self._admission.refusal(size, None, 0):
             raise FileTooLargeError(refusal.reason)
-        if not self._admission.has_space(file.size, self._load()):
-            raise NotEnoughSpaceError(f"There is no room for {file.size} bytes.")
+        if not self._admission.has_space(size, self._load()):
+            raise NotEnoughSpaceError(f"There is no room for {size} bytes.")
 
-    async def _fetch(self, transfer_id: TransferId, file: IncomingFile) -> tuple[Path, str]:
+    async def _fetch(
+        self, transfer_id: TransferId, file: IncomingFile, size: int
+    ) -> tuple[Path, str]:
         """Download, sync and name a file; return its path and its SHA-256."""
         part = await asyncio.to_thread(PartialFile.open, part_path(self._partial_dir, transfer_id))
         try:
             with part.path.open("wb") as sink:
                 await fetch(file, sink)
-            _require_size(part.size, file.size)
+            _require_size(part.size, size)
             await asyncio.to_thread(part.sync)
-            digest = await asyncio.to_thread(part.digest, file.size)
+            digest = await asyncio.to_thread(part.digest, size)
             path = await asyncio.to_thread(
                 lambda: part.publish(self._around.download_dir, file.name, announce=lambda _: None)
             )

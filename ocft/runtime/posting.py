@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from ocft.errors import SourceNotFoundError
 from ocft.runtime.outbox import Outbox
+from ocft.storage import open_regular
 
 
 async def post_file(outbox: Outbox, to: str, path: str | Path, *, text: str = "") -> str:
@@ -21,17 +22,17 @@ async def post_file(outbox: Outbox, to: str, path: str | Path, *, text: str = ""
         What `Outbox.delete` takes.
 
     Raises:
-        SourceNotFoundError: The file is not there or cannot be read.
+        SourceNotFoundError: The file is not there, no regular file, or cannot be read.
         FileRefusedError: The platform does not take a file of this size, or none at all.
         ChannelError: It did not leave.
     """
-    file = await asyncio.to_thread(_open, Path(path))
-    with file:
+    with await asyncio.to_thread(_open, Path(path)) as file:
         return await outbox.send_file(to, file, name=Path(path).name, text=text)
 
 
 def _open(path: Path) -> BinaryIO:
     try:
-        return path.expanduser().open("rb")
-    except (OSError, RuntimeError) as error:
+        path = path.expanduser()
+    except RuntimeError as error:
         raise SourceNotFoundError(f"{path} cannot be read: {error}.") from error
+    return open_regular(path)

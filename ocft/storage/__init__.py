@@ -25,7 +25,7 @@ from ocft.storage.peers import PeerList, Peers, PeerStore, TrustedPeer
 from ocft.storage.records import TransferRecord
 from ocft.storage.sent_files import SentFiles
 from ocft.storage.sessions import Session, SessionStore
-from ocft.storage.source import Source, SourceSnapshot
+from ocft.storage.source import Source, SourceSnapshot, open_regular
 from ocft.storage.source_set import SourceSet
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "is_fingerprint_of",
     "load_or_make_identity",
     "load_or_make_identity_in_keyring",
+    "open_regular",
     "part_path",
     "remove_identity_from_keyring",
     "remove_orphans",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 from ocft.errors import SourceChangedError, SourceNotFoundError
 from ocft.wire import digest_of_all, digests_match
@@ -22,6 +22,8 @@ _KINDS: Final = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+_REMEDY_OF_FOLDERS: Final = "Pack it into a file first, for example with zip."
+_REMEDY: Final = "Save what comes out of it as a file first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,8 @@ class Source:
             SourceNotFoundError: It is not there, no regular file, or cannot be read.
         """
         path = path.absolute()
-        with readable_source(path):
-            # Before opening, since opening alone can make a device do something.
-            _refuse_special(path, path.stat())
-            descriptor = os.open(path, _FLAGS)
+        descriptor = _open(path)
         try:
-            with readable_source(path):
-                _refuse_special(path, os.fstat(descriptor))
             return cls(path, descriptor)
         except BaseException:
             os.close(descriptor)
@@ -175,10 +172,33 @@ def has_same_content(one: SourceSnapshot, other: SourceSnapshot) -> bool:
     return (one.size, one.mtime_ns) == (other.size, other.mtime_ns)
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read it from its beginning to its end, whatever becomes of it meanwhile.
+
+    Raises:
+        SourceNotFoundError: It is not there, no regular file, or cannot be read.
+    """
+    return os.fdopen(_open(path.absolute()), "rb")
+
+
+def _open(path: Path) -> int:
+    with readable_source(path):
+        # Before opening, since opening alone can make a device do something.
+        _refuse_special(path, path.stat())
+        descriptor = os.open(path, _FLAGS)
+        try:
+            _refuse_special(path, os.fstat(descriptor))
+        except BaseException:
+            os.close(descriptor)
+            raise
+    return descriptor
+
+
 def _refuse_special(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
-        raise SourceNotFoundError(f"{path} is {kind}; only a regular file can be sent.")
+        remedy = _REMEDY_OF_FOLDERS if stat.S_ISDIR(status.st_mode) else _REMEDY
+        raise SourceNotFoundError(f"{path} is {kind}; only a regular file can be sent. {remedy}")
 
 
 @contextmanager

@@ -84,6 +84,8 @@ async def a_text_arrives_with_its_author(pair: Pair) -> None:  # noqa: D103 - th
         received.author == pair.alice.author,
         f"the author is {received.author!r}, not {pair.alice.author!r}",
     )
+    own = pair.alice.channel.address
+    require(own in (None, received.author), f"it is {received.author!r}, and says it is {own!r}")
 
 
 async def emoji_and_base64_arrive_unchanged(pair: Pair) -> None:  # noqa: D103

@@ -85,4 +85,4 @@ async def _next_file(end: End) -> IncomingFile:
     (text,) = await receive(end, 1)
     require(text.text == "a file", f"sent 'a file' with it, received {text.text!r}")
     require(len(text.files) == 1, f"{len(text.files)} files hang on the text, not one")
-    return text.files[0]
+    return await text.files[0].known()

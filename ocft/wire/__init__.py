@@ -14,6 +14,7 @@ from ocft.wire.cbor import decode_cbor, encode_cbor
 from ocft.wire.codec import MARKER, MAX_TEXT, decode, encode, encode_frame
 from ocft.wire.control import (
     MAX_ACCEPT_RANGES,
+    BringDirectly,
     Control,
     DirectTicket,
     OfferAgain,
@@ -99,6 +100,7 @@ __all__ = [
     "Ack",
     "Alphabet",
     "Assembler",
+    "BringDirectly",
     "BundleNote",
     "Chunk",
     "Complete",

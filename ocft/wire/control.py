@@ -56,7 +56,7 @@ _Place = Annotated[tuple[_Address, Annotated[int, Field(ge=1024, le=65535)]], Li
 
 
 class DirectTicket(Wire2Model):
-    """Where the sender can be asked for the bytes directly, and what shows that one may."""
+    """Where a node can be reached around the channel, and what shows that one may."""
 
     id: Annotated[bytes, Field(min_length=8, max_length=8)]
     token: Annotated[Key, Field(repr=False)]
@@ -86,6 +86,8 @@ class TransferOffer(_AboutTransfer):
     """Milliseconds since the epoch, on the sender's clock."""
     direct: DirectTicket | None = None
     """How the bytes can be had without the channel (R-DIR-1)."""
+    pushes: Literal[True] | None = None
+    """Whether the sender would bring them to where the receiver says (R-DIR-7)."""
 
     @model_validator(mode="after")
     def _manifest_is_inside(self) -> Self:
@@ -107,6 +109,8 @@ class TransferAccept(_AboutTransfer):
     """Bytes of the largest bundle that it takes; None: frames come as texts."""
     fetches: Annotated[Literal[True] | None, Field(alias="direct")] = None
     """Whether it will try to fetch what the offer says can be fetched (R-DIR-2)."""
+    listens: Literal[True] | None = None
+    """Whether it will say where the bytes can be brought (R-DIR-7)."""
 
     @field_validator("ranges")
     @classmethod
@@ -135,6 +139,14 @@ class OfferAgain(_AboutTransfer):
     kind: ClassVar[str] = "again"
 
 
+class BringDirectly(_AboutTransfer):
+    """The receiver has decided, and can be reached (R-DIR-7)."""
+
+    kind: ClassVar[str] = "bring"
+
+    direct: DirectTicket
+
+
 class TransferDone(_AboutTransfer):
     """All files are verified and have their names."""
 
@@ -160,6 +172,7 @@ Control = (
     | TransferAccept
     | TransferReject
     | OfferAgain
+    | BringDirectly
     | TransferDone
     | TransferStop
 )
@@ -172,6 +185,7 @@ _MODELS: dict[object, type[Control]] = {
         TransferAccept,
         TransferReject,
         OfferAgain,
+        BringDirectly,
         TransferDone,
         TransferStop,
     )

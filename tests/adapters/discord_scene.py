@@ -112,9 +112,13 @@ class Scene:
         return await self.opened.enter_async_context(channel)
 
     async def listen(self, account: Account, **more: object) -> tuple[DiscordChannel, Ear]:
-        """Open a channel and read it."""
+        """Open a channel and read it; return when events come in."""
         channel = await self.open(account, **more)
-        return channel, self.ear(channel)
+        ear = self.ear(channel)
+        connection = channel._connection
+        assert isinstance(connection, connections.Supervised)
+        await until(connection._settled.is_set)
+        return channel, ear
 
     def ear(self, channel: DiscordChannel) -> Ear:
         ear = Ear(channel)

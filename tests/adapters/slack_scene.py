@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
@@ -12,7 +14,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from ocft.channels import IncomingText
 from ocft_slack import SlackChannel
-from ocft_slack.options import SlackOptions
 from tests.emulators.slack import App, Limits, SlackServer
 
 PATIENCE = 8.0  # seconds; bounds waits that end at once if all is well
@@ -79,10 +80,18 @@ class Scene:
     def options(self, **more: Any) -> dict[str, object]:
         return {"channel": self.room.id, "api_url": self.server.api_url, **more}
 
+    def section(self, app: App, **more: Any) -> dict[str, object]:
+        """Return a config section; the tokens are where they belong."""
+        tokens: dict[str, object] = {}
+        for option, token in (("bot_token", app.bot_token), ("app_token", app.app_token)):
+            variable = f"OCFT_TEST_{app.name}_{option}".upper()
+            os.environ[variable] = token
+            tokens[option] = f"env:{variable}"
+        return self.options(**tokens, **more)
+
     async def open(self, app: App, **more: Any) -> SlackChannel:
         """Open a channel that is closed with the scene."""
-        options = SlackOptions.parse(self.options(**more))
-        channel = await SlackChannel.open(options, bot_token=app.bot_token, app_token=app.app_token)
+        channel = await SlackChannel.open(self.section(app, **more))
         self.stack.push_async_callback(channel.close)
         return channel
 
@@ -144,7 +153,8 @@ def in_scene(scenario: Callable[[Scene], Coroutine[Any, Any, None]], **limits: A
             others = asyncio.all_tasks() - {asyncio.current_task()}
             assert not [task for task in others if "ocft_slack" in repr(task)]
 
-    asyncio.run(main())
+    with patch.dict(os.environ):
+        asyncio.run(main())
 
 
 @pytest.fixture

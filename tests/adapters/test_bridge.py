@@ -13,7 +13,6 @@ from unittest.mock import patch
 from ocft import Direction, TransferManager, TrustedPeer
 from ocft.channels import Channel
 from ocft_slack import SlackChannel
-from ocft_slack.options import SlackOptions
 from ocft_telegram import TelegramChannel
 from tests.emulators.slack import Limits as SlackLimits
 from tests.emulators.slack import SlackServer
@@ -70,11 +69,10 @@ def test_files_cross_the_bridge_both_ways(tmp_path: Path) -> None:
             in_slack = {"channel": room.id, "api_url": slack.api_url}
             settings = {
                 "telegram": {
-                    "me": str(left.id),
                     "peer": str(alice.id),
                     "options": {"api_url": telegram.url, "meet": ["@alice_bot"]},
                 },
-                "slack": {"me": right.user_id, "peer": bob.user_id, "options": in_slack},
+                "slack": {"peer": bob.user_id, "options": in_slack},
             }
             (tmp_path / "bridge.json").write_text(json.dumps(settings))
             environment = {
@@ -97,12 +95,14 @@ def test_files_cross_the_bridge_both_ways(tmp_path: Path) -> None:
             assert bridge.stdout is not None
             line = await asyncio.to_thread(bridge.stdout.readline)
             assert line == "ready: telegram and slack\n"
-            stack.enter_context(patch.dict(os.environ, {"TOKEN_OF_ALICE": alice.token}))
+            tokens = {"TOKEN_OF_ALICE": alice.token}
+            tokens |= {"BOT_OF_BOB": bob.bot_token, "APP_OF_BOB": bob.app_token}
+            stack.enter_context(patch.dict(os.environ, tokens))
             at_alice = await TelegramChannel.open(
                 {"token": "env:TOKEN_OF_ALICE", "api_url": telegram.url, "meet": ["@bridge_bot"]}
             )
             at_bob = await SlackChannel.open(
-                SlackOptions.parse(in_slack), bot_token=bob.bot_token, app_token=bob.app_token
+                {**in_slack, "bot_token": "env:BOT_OF_BOB", "app_token": "env:APP_OF_BOB"}
             )
             sender, to_alice = await stack.enter_async_context(
                 node(at_alice, str(alice.id), str(left.id), tmp_path / "alice")

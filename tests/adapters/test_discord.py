@@ -339,13 +339,30 @@ def test_a_short_429_is_obeyed(fault: Fault) -> None:
     play(test)
 
 
+@pytest.mark.parametrize(
+    ("fault", "is_global"), [(Fault.CHANNEL_RATE, False), (Fault.GLOBAL_RATE, True)]
+)
+def test_a_429_that_does_not_end_tells_whether_it_is_for_the_whole_bot(
+    fault: Fault, *, is_global: bool
+) -> None:
+    async def test(scene: Scene) -> None:
+        ada = await scene.open(scene.ada)
+        scene.server.faults.next("create_message", fault, times=5)  # discord.py's tries
+        with pytest.raises(RateLimitedError) as error:
+            await ada.send("*", "not now")
+        assert error.value.is_global is is_global
+        assert scene.said() == []
+
+    play(test)
+
+
 def test_a_ban_is_a_long_pause() -> None:
     async def test(scene: Scene) -> None:
         ada = await scene.open(scene.ada)
         scene.server.faults.next("create_message", Fault.BANNED)
         with pytest.raises(RateLimitedError) as error:
             await ada.send("*", "not now")
-        assert error.value.retry_after == 600
+        assert (error.value.retry_after, error.value.is_global) == (600, True)
         assert scene.said() == []
 
     play(test)
@@ -550,7 +567,7 @@ def test_the_token_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -
         await ear.until(1)
         await ear.heard[0].files[0].fetch(io.BytesIO())
         scene.server.malformed(scene.bob)
-        await until(lambda: scene.server.counters.requests["connect"] == 3)
+        await until(lambda: scene.server.counters.requests["connect"] == 2)
         scene.server.revoke(scene.bob)
         await asyncio.wait([ear.task])
         assert tokens[1] not in repr(ear.task.exception())
@@ -570,6 +587,11 @@ def test_a_closed_channel_leaves_nothing_behind_in_whatever_state_it_was() -> No
             await asyncio.sleep(wait)
             opening.cancel()
             await asyncio.wait([opening])
+            channel = await scene.open(scene.ada)
+            ear = scene.ear(channel)
+            await asyncio.sleep(wait)
+            await channel.close()
+            await asyncio.wait([ear.task])
         channel = await scene.open(scene.ada)
         scene.server.faults.next("create_message", Fault.SILENCE)
         sending = asyncio.create_task(channel.send("*", "text"))

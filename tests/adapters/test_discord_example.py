@@ -13,10 +13,13 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "discord_bot.py"
 
 
 def test_two_bots_exchange_a_file_and_answer_people(tmp_path: Path) -> None:
-    (tmp_path / "report.txt").write_text("numbers")
+    source = tmp_path / "report.txt"
+    source.write_text("numbers")
 
     async def test(scene: Scene) -> None:
         def run(me: Account, *arguments: str) -> subprocess.Popen[str]:
+            folder = tmp_path / me.name
+            folder.mkdir()
             environment = {
                 **os.environ,
                 "OCFT_DISCORD_TOKEN": me.token,
@@ -27,7 +30,7 @@ def test_two_bots_exchange_a_file_and_answer_people(tmp_path: Path) -> None:
             }
             return subprocess.Popen(
                 [sys.executable, EXAMPLE, *arguments],
-                cwd=tmp_path,
+                cwd=folder,
                 env=environment,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -41,10 +44,10 @@ def test_two_bots_exchange_a_file_and_answer_people(tmp_path: Path) -> None:
         ada = None
         try:
             assert (await line(bob)).startswith("ready: bob")
-            ada = run(scene.ada, str(scene.bob.id), "report.txt")
+            ada = run(scene.ada, str(scene.bob.id), str(source))
             scene.server.say(scene.eve, scene.room, "!ping")
             done = await line(bob)
-            assert done == f"done: {tmp_path}/inbox-{scene.bob.id}/report.txt\n"
+            assert done == f"done: {tmp_path}/{scene.bob.name}/inbox/report.txt\n"
             assert Path(done.removeprefix("done: ").strip()).read_text() == "numbers"
             assert "pong" in scene.said()
         finally:

@@ -1,6 +1,7 @@
 """Nothing lost, nothing twice: connections that end, restarts, readers that are too slow."""
 
 import asyncio
+import io
 import logging
 
 import pytest
@@ -95,10 +96,53 @@ def test_a_bad_event_and_refused_handshakes_are_survived_and_told_once(
     assert [record.levelname for record in told] == ["WARNING"]
 
 
+def test_who_only_posts_does_not_connect_to_the_gateway() -> None:
+    async def test(scene: Scene) -> None:
+        # Discord takes a token away that identifies 1,000 times in 24 hours.
+        connects = scene.server.counters.requests
+        for number in numbers(3):
+            ada = await scene.open(scene.ada)
+            await ada.send(str(scene.bob.id), number)
+            await ada.delete(await ada.send_file("*", io.BytesIO(b"data"), name="a.bin"))
+            await ada.close()
+            await anext(ada.texts(), None)
+        assert len(scene.said()) == 3
+        assert connects["connect"] == 0
+        bob, ear = await scene.listen(scene.bob)
+        await ear.stop()
+        again = scene.ear(bob)
+        scene.server.say(scene.eve, scene.room, "heard")
+        assert await again.until(1) == ["heard"]
+        assert connects["connect"] == 1
+
+    play(test)
+
+
+def test_what_is_said_before_the_gateway_takes_us_is_heard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test(scene: Scene) -> None:
+        server = scene.server
+        bob = await scene.open(scene.bob)
+        server.say(scene.eve, scene.room, "before")
+        server.faults.next("connect", Fault.ERROR_503, times=3)
+        ear = scene.ear(bob)
+        assert await ear.until(1) == ["before"]
+        await bob.send("*", "from bob")  # which needs no gateway
+        await until(lambda: server.connected(scene.bob))
+        server.say(scene.eve, scene.room, "after")
+        assert await ear.until(2) == ["before", "after"]
+
+    caplog.set_level(logging.WARNING, logger="ocft_discord")
+    play(test)
+    told = [r for r in caplog.records if r.name.startswith("ocft_discord")]
+    assert [record.levelname for record in told] == ["WARNING"]
+
+
 def test_a_sender_waits_for_the_next_connection() -> None:
     async def test(scene: Scene) -> None:
         server = scene.server
-        ada = await scene.open(scene.ada)
+        ada, _ = await scene.listen(scene.ada)
         server.malformed(scene.ada)
         await until(lambda: not server.connected(scene.ada))
         await asyncio.gather(*(ada.send("*", text) for text in numbers(3)))

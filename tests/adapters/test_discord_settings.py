@@ -1,5 +1,7 @@
 """The settings, the pure parts, and `ocft doctor --via discord`."""
 
+import asyncio
+
 import pytest
 
 from ocft.errors import ChannelClosedError, ChannelError, ConfigError
@@ -210,3 +212,24 @@ def test_a_wrong_token_is_a_finding_and_a_dead_network_an_error() -> None:
             await ADAPTER.open("node", options)
 
     play(test)
+
+
+def test_a_look_that_is_cancelled_while_it_connects_leaves_nothing_behind() -> None:
+    async def test(scene: Scene) -> None:
+        connects, over = asyncio.Event(), asyncio.Event()
+
+        async def silence(_: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+            connects.set()
+            await over.wait()
+            answers.close()
+
+        async with await asyncio.start_server(silence, "127.0.0.1", 0) as gateway:
+            port = gateway.sockets[0].getsockname()[1]
+            looking = asyncio.create_task(look(scene, gateway_url=f"ws://127.0.0.1:{port}/"))
+            await connects.wait()
+            looking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await looking
+            over.set()
+
+    play(test)  # which finds tasks that are left

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from ocft.errors import (
 from ocft.testing import check_channel
 from ocft_slack import ADAPTER, SlackChannel, backlog, catching_up, sockets
 from ocft_slack.calls import TokenError
-from ocft_slack.channel import open_slack
+from ocft_slack.messages import Heard
+from ocft_slack.options import read_options
 from tests.adapters.slack_scene import (
     FRAME,
     PATIENCE,
@@ -85,7 +87,7 @@ def test_a_wrong_setting_is_named_and_never_shown(
     monkeypatch.delenv("OCFT_SLACK_BOT_TOKEN", raising=False)
     monkeypatch.delenv("OCFT_SLACK_APP_TOKEN", raising=False)
     with pytest.raises(ConfigError) as caught:
-        asyncio.run(open_slack(options))
+        asyncio.run(SlackChannel.open(options))
     assert words in str(caught.value)
     assert "secret" not in str(caught.value)
 
@@ -96,7 +98,7 @@ def test_a_channel_opens_from_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OCFT_SLACK_APP_TOKEN", its.alice.app_token)
         async with await ADAPTER.open("me", its.options(delete_files_after=True)) as channel:
             assert isinstance(channel, SlackChannel)
-            assert (channel.removes_files, channel.user_id) == (True, its.alice.user_id)
+            assert (channel.removes_files, channel.address) == (True, its.alice.user_id)
 
     in_scene(scenario)
 
@@ -147,9 +149,7 @@ def test_an_attached_channel_keeps_the_contract() -> None:
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.5, 0.8, 1.0])
 def test_the_pace_stays_below_the_limit_of_the_channel(share: float) -> None:
-    from ocft_slack.options import SlackOptions
-
-    limits = SlackOptions.parse({"channel": "C012", "share": share}).limits
+    limits = read_options({"channel": "C012", "share": share}).limits
     assert limits.texts_per_second is not None
     bucket = TokenBucket(limits.texts_per_second, limits.burst)
     now, times = 0.0, []
@@ -510,6 +510,76 @@ def test_many_pages_of_history_are_read_in_order() -> None:
         await reader.stop()
 
     in_scene(scenario, history_page=100)
+
+
+def in_small_parts(monkeypatch: pytest.MonkeyPatch, *, parts: int) -> None:
+    """Catch up with 10 messages at a time, without a pause."""
+    for name, value in {
+        "_PAGE": 4,
+        "_MOST": 10,
+        "_MOST_PARTS": parts,
+        "_CALLS_PER_SECOND": 1000.0,
+    }.items():
+        monkeypatch.setattr(f"ocft_slack.history.{name}", value)
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_after_a_long_absence_the_history_is_read_in_parts_and_nothing_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+    is_broken: bool,  # noqa: FBT001 - of a table
+) -> None:
+    in_small_parts(monkeypatch, parts=20)
+    monkeypatch.setattr(catching_up, "_FIRST_PAUSE", 0.01)
+
+    async def scenario(its: Scene) -> None:
+        channel, memory = await its.open(its.bob), Memory()
+        channel.remember_in(memory)
+        for number in range(57):
+            its.server.say(its.room, f"number {number}", by=its.carol)
+        if is_broken:
+            for call in (1, 7, 9, 20):
+                its.server.faults.next("conversations.history", Fault.ERROR_500, after=call)
+        held: list[int] = []
+        add_read = channel._backlog.add_read
+
+        def note(messages: Iterable[Heard], *, read_to: int) -> None:
+            together = list(messages)
+            held.append(len(together))
+            add_read(together, read_to=read_to)
+
+        monkeypatch.setattr(channel._backlog, "add_read", note)
+        reader = Reader(channel)
+        await reader.until(57)
+        await until(lambda: not channel._backlog.is_behind)
+        assert reader.texts == [f"number {number}" for number in range(57)]
+        assert max(held) <= 10 + 4
+        newest = its.server.history(its.room)[-1]["ts"]
+        await until(lambda: list(memory.kept.values()) == [newest])
+        await reader.stop()
+
+    in_scene(scenario, history_page=4)
+
+
+def test_who_was_away_for_too_long_is_told_once_that_something_is_lost(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_small_parts(monkeypatch, parts=2)
+    monkeypatch.setattr(catching_up, "_OVERLAP", 0)  # or a second look would find as much again
+
+    async def scenario(its: Scene) -> None:
+        channel = await its.open(its.bob)
+        for number in range(57):
+            its.server.say(its.room, f"number {number}", by=its.carol)
+        reader = Reader(channel)
+        await until(lambda: "number 56" in reader.texts and not channel._backlog.is_behind)
+        assert reader.texts == [f"number {number}" for number in range(57 - len(reader.texts), 57)]
+        assert 2 * 10 < len(reader.texts) < 3 * 10 + 4
+        await reader.stop()
+
+    in_scene(scenario, history_page=4)
+    told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert len(told) == 1
+    assert "more than 20 messages were missed" in told[0]
 
 
 def test_a_pause_between_pages_of_history_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:

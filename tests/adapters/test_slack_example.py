@@ -18,10 +18,13 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "slack_bot.py"
 
 
 def test_two_bots_exchange_a_file_and_answer_people(tmp_path: Path) -> None:
-    (tmp_path / "report.txt").write_text("numbers")
+    source = tmp_path / "report.txt"
+    source.write_text("numbers")
 
     async def scenario(its: Scene) -> None:
         def run(me: App, *arguments: str) -> subprocess.Popen[str]:
+            folder = tmp_path / me.name
+            folder.mkdir()
             environment = {
                 **os.environ,
                 "OCFT_SLACK_BOT_TOKEN": me.bot_token,
@@ -32,7 +35,7 @@ def test_two_bots_exchange_a_file_and_answer_people(tmp_path: Path) -> None:
             }
             return subprocess.Popen(
                 [sys.executable, EXAMPLE, *arguments],
-                cwd=tmp_path,
+                cwd=folder,
                 env=environment,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -46,10 +49,10 @@ def test_two_bots_exchange_a_file_and_answer_people(tmp_path: Path) -> None:
         alice = None
         try:
             assert await line(bob) == f"ready: {its.bob.user_id}\n"
-            alice = run(its.alice, its.bob.user_id, "report.txt")
+            alice = run(its.alice, its.bob.user_id, str(source))
             its.server.say(its.room, "ping", by=its.carol)
             done = await line(bob)
-            assert done == f"done: {tmp_path}/inbox-{its.bob.user_id}/report.txt\n"
+            assert done == f"done: {tmp_path}/{its.bob.name}/inbox/report.txt\n"
             assert Path(done.removeprefix("done: ").strip()).read_text() == "numbers"
             await until(lambda: "pong" in [one["text"] for one in its.server.history(its.room)])
         finally:

@@ -77,7 +77,7 @@ def test_a_person_can_share_a_file_under_any_name(tmp_path: Path) -> None:
     in_scene(scenario)
 
 
-@pytest.mark.parametrize("fault", [Fault.NO_SUBTYPE, Fault.FILE_STUB, Fault.LOST])
+@pytest.mark.parametrize("fault", [Fault.NO_SUBTYPE, Fault.LOST])
 def test_a_file_is_found_however_slack_tells_of_it(
     fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,13 +92,42 @@ def test_a_file_is_found_however_slack_tells_of_it(
     in_scene(scenario)
 
 
-def test_a_file_that_cannot_be_looked_up_is_left_out() -> None:
+def test_a_file_of_which_only_the_id_is_told_is_looked_up_by_who_wants_it() -> None:
+    async def scenario(its: Scene) -> None:
+        alice, bob = await its.open(its.alice), await its.read(its.bob)
+        its.server.faults.next("event", Fault.FILE_STUB, app=its.bob)
+        # Whoever is in a channel with other workspaces can say so: it must not stop the reading.
+        its.server.faults.next("files.info", Fault.RATE_LIMITED, seconds=1000, app=its.bob)
+        await share(alice)
+        stub = await one_file(bob)
+        await alice.send("*", "next")
+        await bob.until(2)
+        assert stub.size is None
+        assert its.server.counters.requests["files.info"] == 0
+        with pytest.raises(RateLimitedError) as caught:
+            await stub.known()
+        assert caught.value.retry_after == 1000
+        file = await stub.known()
+        assert (file.name, file.size, file.id) == ("ocft-1.bin", len(DATA), stub.id)
+        assert await fetched(file) == DATA
+        assert its.server.counters.requests["files.info"] == 2
+
+    in_scene(scenario)
+
+
+def test_a_file_that_cannot_be_looked_up_cannot_be_had() -> None:
     async def scenario(its: Scene) -> None:
         alice, bob = await its.open(its.alice), await its.read(its.bob)
         its.server.faults.next("event", Fault.FILE_STUB, app=its.bob)
         its.server.faults.next("files.info", Fault.SLACK_ERROR, error="file_not_found", app=its.bob)
-        await share(alice)
-        assert (await bob.until(1))[0].files == ()
+        file_id = await share(alice)
+        stub = await one_file(bob)
+        with pytest.raises(ChannelError, match="file_not_found"):
+            await stub.known()
+        await alice.delete(file_id)
+        with pytest.raises(ChannelError) as caught:
+            await stub.known()
+        assert not caught.value.retryable
 
     in_scene(scenario)
 

@@ -1,6 +1,8 @@
 """The parts of the Slack channel that need no server."""
 
+import asyncio
 import random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from ocft_slack.backlog import Backlog
 from ocft_slack.events import Events
+from ocft_slack.history import History
 from ocft_slack.messages import Heard, Room, moment, read_file, stamp
 from ocft_slack.text import fits_one_post, from_slack, looks_like_ocft, to_slack
 
@@ -141,3 +144,25 @@ def test_a_message_that_came_is_not_taken_again() -> None:
         backlog.handled()
     assert order == [1, 2, 3]
     assert backlog.is_empty
+
+
+@pytest.mark.parametrize("page", [[], [9]])
+def test_an_empty_page_of_history_is_no_end_and_one_of_older_messages_is(page: list[int]) -> None:
+    pages = {None: [30, 20], "1": page, "2": [15]}
+
+    async def answer(*, cursor: str | None, **_: object) -> object:
+        following = str(int(cursor or 0) + 1)
+        data = {
+            "messages": [{"ts": stamp(at)} for at in pages[cursor]],
+            "has_more": following in pages,
+            "response_metadata": {"next_cursor": following},
+        }
+        return SimpleNamespace(data=data)
+
+    async def main() -> None:
+        web: Any = SimpleNamespace(conversations_history=answer)
+        found, has_more = await History(web, ROOM).since(10)
+        assert [moment(one["ts"]) for one in found] == ([20, 30] if page else [15, 20, 30])
+        assert not has_more
+
+    asyncio.run(main())

@@ -202,19 +202,27 @@ def test_wrong_options_are_named() -> None:
     application = Application.builder().token("1:a").build()
     with pytest.raises(ConfigError, match=r"channels\.telegram\.chat"):
         TelegramChannel.attach(application, chat=5)
-    with pytest.raises(ConfigError, match=r"channels\.telegram\.nonsense"):
-        TelegramChannel.attach(application, nonsense=True)
+    with pytest.raises(ConfigError, match=r"channels\.telegram\.share"):
+        TelegramChannel.attach(application, share=2)
     assert not application.handlers
 
 
 @in_real_time
-async def test_attaching_leaves_the_loggers_alone() -> None:
+async def test_an_attached_bot_does_not_log_its_token_and_is_then_left_as_it_was(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def filters_now() -> list[object]:
+        return [logging.getLogger(name).filters[:] for name in ("httpx", "telegram.Bot")]
+
     async with world() as here, here.running(here.bob) as application:
-        before = [(name, logging.getLogger(name).filters[:]) for name in ("httpx", "telegram.Bot")]
+        before = filters_now()
         async with TelegramChannel.attach(application):
-            assert before == [
-                (name, logging.getLogger(name).filters) for name in ("httpx", "telegram.Bot")
-            ]
+            caplog.set_level(logging.INFO)
+            await application.bot.get_me()
+            assert "/getMe" in caplog.text
+            assert here.bob.token not in caplog.text
+            caplog.set_level(logging.WARNING)
+        assert filters_now() == before
 
 
 @in_real_time

@@ -20,11 +20,14 @@ async def line_of(process: "subprocess.Popen[str]") -> str:
 
 @in_real_time
 async def test_two_bots_exchange_a_file_and_answer_people(tmp_path: Path) -> None:
-    (tmp_path / "report.txt").write_text("numbers")
+    source = tmp_path / "report.txt"
+    source.write_text("numbers")
     async with world(speed=1) as here:
         ann = here.server.add_person("Ann")
 
         def run(me: Bot, *arguments: str) -> "subprocess.Popen[str]":
+            folder = tmp_path / str(me.id)
+            folder.mkdir()
             environment = {
                 **os.environ,
                 "OCFT_TELEGRAM_TOKEN": me.token,
@@ -33,7 +36,7 @@ async def test_two_bots_exchange_a_file_and_answer_people(tmp_path: Path) -> Non
             }
             return subprocess.Popen(
                 [sys.executable, EXAMPLE, *arguments],
-                cwd=tmp_path,
+                cwd=folder,
                 env=environment,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -43,10 +46,10 @@ async def test_two_bots_exchange_a_file_and_answer_people(tmp_path: Path) -> Non
         bob = processes[0]
         try:
             assert await line_of(bob) == "ready: @Bob_bot\n"
-            processes.append(run(here.alice, "@Bob_bot", "report.txt"))
+            processes.append(run(here.alice, "@Bob_bot", str(source)))
             here.server.say(ann, here.bob, "/ping")
             done = await line_of(bob)
-            assert done == f"done: {tmp_path}/inbox-{here.bob.id}/report.txt\n"
+            assert done == f"done: {tmp_path}/{here.bob.id}/inbox/report.txt\n"
             assert Path(done.removeprefix("done: ").strip()).read_text() == "numbers"
             assert [m.text for m in here.server.history(ann, here.bob)] == ["/ping", "pong"]
         finally:

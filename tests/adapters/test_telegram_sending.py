@@ -98,6 +98,7 @@ async def test_a_pause_that_telegram_asks_for_is_told_as_it_was() -> None:
         with pytest.raises(RateLimitedError) as asked:
             await alice.send("@bob_bot", "x")
         assert asked.value.retry_after == 17
+        assert asked.value.is_global  # it does not say that it means this chat only
         here.server.faults.next("sendDocument", Fault.FLOOD, seconds=3)
         with pytest.raises(RateLimitedError) as asked:
             await alice.send_file("@bob_bot", io.BytesIO(b"x"), name="x.bin")
@@ -115,7 +116,7 @@ def test_pauses_are_read_in_every_form_in_which_they_come(monkeypatch: pytest.Mo
         assert failure.retry_after == 12
     failure = failure_of(BadRequest("Too Many Requests: retry after 8"), "1:a")
     assert isinstance(failure, RateLimitedError)
-    assert failure.retry_after == 8
+    assert (failure.retry_after, failure.is_global) == (8, True)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from ocft.channels import ChannelLimits, TokenBucket
 from ocft.errors import ConfigError
 from ocft.wire import MARKER
 from ocft_telegram.limits import file_limits, group_limits, private_limits
-from ocft_telegram.options import find_token, read_options
+from ocft_telegram.options import read_options
 from ocft_telegram.text import (
     LONGEST_PREFIX,
     is_username,
@@ -111,19 +111,19 @@ def test_a_wrong_setting_is_named(options: dict[str, object], words: str) -> Non
 def test_a_token_in_the_settings_is_refused_and_not_shown() -> None:
     for option in ("token", "chat", "api_url", TOKEN):
         with pytest.raises(ConfigError) as refused:
-            find_token(read_options({option: TOKEN}))
+            read_options({option: TOKEN}).find_token()
         if option != TOKEN:
             assert TOKEN not in str(refused.value)
 
 
 def test_the_token_is_found_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCFT_TELEGRAM_TOKEN", TOKEN)
-    assert find_token(read_options({})) == TOKEN
-    assert find_token(read_options({"token": None})) == TOKEN
+    assert read_options({}).find_token() == TOKEN
+    assert read_options({"token": None}).find_token() == TOKEN
     monkeypatch.setenv("OTHER", f" {TOKEN}\n")
-    assert find_token(read_options({"token": "env:OTHER"})) == TOKEN
+    assert read_options({"token": "env:OTHER"}).find_token() == TOKEN
     for wrong in ("hello", "1:", ":a", "1:a/../b", "1:a?b", "1:a b"):
         monkeypatch.setenv("OTHER", wrong)
         with pytest.raises(ConfigError) as refused:
-            find_token(read_options({"token": "env:OTHER"}))
+            read_options({"token": "env:OTHER"}).find_token()
         assert wrong not in str(refused.value)

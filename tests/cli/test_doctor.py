@@ -1,10 +1,12 @@
 """`ocft.cli.doctor`: what it checks."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ocft.channels import Finding, find_adapter
 from ocft.ids import NodeId
 from ocft.storage import ChannelLock, Database, NodeStore
 from ocft.wire import PeerAddress, format_peer_uri
@@ -105,3 +107,14 @@ def test_a_download_folder_that_is_a_file_fails(node: Ocft, tmp_path: Path) -> N
 
 def test_an_unknown_channel_fails(node: Ocft) -> None:
     assert node("doctor", "--via", "pigeon").status == 1
+
+
+def test_what_would_make_more_possible_is_told_beside_what_is_good(
+    node: Ocft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check(_: object) -> list[Finding]:
+        return [Finding(is_good=True, words="Bots hear you.", remedy="Name those to meet.")]
+
+    adapter = replace(find_adapter("local"), check=check)
+    monkeypatch.setattr("ocft.channels.find_adapter", lambda _: adapter)
+    assert "local: Bots hear you. Name those to meet." in node("doctor", "--via", "local").out

@@ -173,6 +173,26 @@ def test_what_is_no_size_changes_nothing(node: Ocft, tmp_path: Path, size: str) 
     assert config_of(tmp_path) == before
 
 
+def test_the_direct_route_is_switched_on_and_off(node: Ocft, tmp_path: Path) -> None:
+    assert "straight" not in node("status").out
+    assert node("set-direct", "on", "--json").lines == [{"result": "set-direct", "enabled": True}]
+    assert config_of(tmp_path)["direct"]["enabled"] is True
+    assert "straight" in node("status").out
+    assert node("set-direct", "off").status == 0
+    assert config_of(tmp_path)["direct"]["enabled"] is False
+    assert node("set-direct", "maybe").status == 1
+
+
+def test_the_other_settings_of_the_direct_route_stay(node: Ocft, tmp_path: Path) -> None:
+    config_file = next(tmp_path.rglob("config.json"))
+    config = json.loads(config_file.read_text())
+    config["direct"] = {"enabled": False, "port": 7000}
+    config_file.write_text(json.dumps(config))
+    node("set-direct", "on")
+    direct = config_of(tmp_path)["direct"]
+    assert (direct["enabled"], direct["port"]) == (True, 7000)
+
+
 def test_ttl_is_in_hours_and_0_is_for_ever(node: Ocft, tmp_path: Path) -> None:
     node("set-ttl", "48")
     assert config_of(tmp_path)["secret_ttl_hours"] == 48

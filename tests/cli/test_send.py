@@ -8,7 +8,7 @@ import pytest
 
 from ocft.ids import NodeId
 from ocft.storage import Database, NodeStore
-from tests.cli.conftest import Ocft
+from tests.cli.conftest import Ocft, start
 
 
 @pytest.fixture
@@ -53,6 +53,14 @@ def test_a_folder_is_one_transfer_and_what_is_no_file_is_said(sender: Ocft, tmp_
     assert "pipe" in done.err
     assert [info["file_count"] for info in recorded(sender)] == [2]
     assert "(2 files)" in sender("transfers").out
+
+
+def test_a_pipe_by_itself_is_refused_at_once(sender: Ocft, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = start("send", str(tmp_path / "pipe"), "--to", "bob", "--no-wait")
+    assert done.returncode == 2
+    assert "is a pipe" in done.stderr
+    assert recorded(sender) == []
 
 
 def test_one_wrong_name_records_nothing(sender: Ocft, tmp_path: Path) -> None:

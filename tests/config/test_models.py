@@ -16,7 +16,7 @@ from ocft.config import DEFAULT_MAX_FILE_SIZE, Config
 from ocft.errors import ConfigError
 from ocft.runtime import DEFAULT_MAX_FILE_SIZE as MANAGERS_DEFAULT
 from ocft_discord.options import read_options as read_discord
-from ocft_slack.options import SlackOptions
+from ocft_slack.options import read_options as read_slack
 from ocft_telegram.options import read_options as read_telegram
 
 SECRET = "a-secret-that-nobody-may-see"
@@ -64,7 +64,7 @@ def test_adapters_take_their_sections_of_the_example_file(adapter: str) -> None:
         assert example.channel_of(name) == adapter
     read = {
         "discord": read_discord,
-        "slack": SlackOptions.parse,
+        "slack": read_slack,
         "telegram": read_telegram,
     }[adapter]
     options: BaseModel = read(section.options)

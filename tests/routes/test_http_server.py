@@ -10,8 +10,8 @@ from contextlib import suppress
 import pytest
 
 from ocft.ranges import Range
-from ocft.routes import Body, DirectServer, Opened
-from ocft.routes import http_server as module
+from ocft.routes import Body, DirectServer, OpenToFetch
+from ocft.routes import http_conversation as module
 
 TOKEN = "t" * 43
 CONTENT = bytes(range(256)) * 4096
@@ -27,7 +27,7 @@ class Served:
         self.gate = threading.Event()
         self.gate.set()
         self.server = DirectServer(["127.0.0.1"])
-        self.opened = Opened("aa" * 8, TOKEN, self._body, self.left.append)
+        self.opened = OpenToFetch("aa" * 8, TOKEN, self._body, self.left.append)
         self.place = self.server.open(self.opened)[0]
 
     def _body(self, ranges: Sequence[Range]) -> Body | None:
@@ -73,6 +73,7 @@ def served() -> Iterator[Served]:
 def test_who_has_the_token_gets_what_was_asked_for(served: Served) -> None:
     assert served.ask() == (206, CONTENT)
     assert served.asked == [[(0, 1048576)]]
+    served.server.stop()  # and so its threads have done everything
     assert served.left == [1000, len(CONTENT) - 1000, 0]
 
 
@@ -118,7 +119,7 @@ def test_a_second_one_at_the_same_time_is_told_so(served: Served) -> None:
 
 
 def test_what_was_ended_is_gone(served: Served) -> None:
-    other = Opened("cc" * 8, TOKEN, served._body, served.left.append)
+    other = OpenToFetch("cc" * 8, TOKEN, served._body, served.left.append)
     served.server.open(other)
     served.server.close(served.opened)
     assert served.ask()[0] == 410
@@ -132,7 +133,7 @@ def test_nothing_listens_when_nothing_is_open(served: Served) -> None:
 
 def test_to_end_it_cuts_who_is_served(served: Served) -> None:
     endless = Body("salt", 10**12, (bytes(65536) for _ in range(10**9)))
-    opened = Opened("dd" * 8, TOKEN, lambda _: endless, served.left.append)
+    opened = OpenToFetch("dd" * 8, TOKEN, lambda _: endless, served.left.append)
     served.server.open(opened)
     with socket.create_connection(served.place, 5) as connection:
         connection.sendall(_request("dd" * 8))
@@ -154,7 +155,7 @@ def test_who_guesses_is_not_listened_to_any_more(served: Served) -> None:
 def test_a_head_that_does_not_end_is_given_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(module, "HEAD_SECONDS", 0.2)
     with socket.create_connection(served.place, 5) as connection:
         began = time.monotonic()
         try:
@@ -224,7 +225,7 @@ def test_one_connection_serves_one_request_after_another(served: Served) -> None
 def test_many_idle_connections_do_not_keep_a_peer_out_for_long(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(module, "HEAD_SECONDS", 0.2)
     idle = [socket.create_connection(served.place, 5) for _ in range(40)]
     deadline = time.monotonic() + 5
     status = 0
@@ -240,11 +241,13 @@ def test_many_idle_connections_do_not_keep_a_peer_out_for_long(
 
 def test_an_address_that_is_not_ours_cannot_be_listened_to() -> None:
     with pytest.raises(OSError, match="assign"):
-        DirectServer(["192.0.2.123"]).open(Opened("aa" * 8, TOKEN, lambda _: None, lambda _: None))
+        DirectServer(["192.0.2.123"]).open(
+            OpenToFetch("aa" * 8, TOKEN, lambda _: None, lambda _: None)
+        )
 
 
 def test_the_token_is_in_no_representation() -> None:
-    assert TOKEN not in repr(Opened("aa" * 8, TOKEN, lambda _: None, lambda _: None))
+    assert TOKEN not in repr(OpenToFetch("aa" * 8, TOKEN, lambda _: None, lambda _: None))
 
 
 def _request(id_: str = "aa" * 8) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from ocft.channels import IncomingFile
 from ocft.errors import ChannelClosedError, ChannelError, RateLimitedError
-from ocft.runtime.fetching import fetch
+from ocft.runtime.fetching import fetch, sized
 from ocft.testing import run
 
 
@@ -59,3 +59,30 @@ def test_what_does_not_help_is_raised(errors: list[ChannelError]) -> None:
     with pytest.raises(ChannelError) as raised:
         run(fetched(*errors))
     assert raised.value is errors[-1]
+
+
+def stub(*answers: IncomingFile | ChannelError) -> IncomingFile:
+    """Return a file of which nothing is told but what the platform then answers."""
+    left = list(answers)
+
+    async def ask() -> IncomingFile:
+        answer = left.pop(0)
+        if isinstance(answer, ChannelError):
+            raise answer
+        return answer
+
+    return IncomingFile("F1", None, nothing, ask=ask)
+
+
+async def nothing(_: BinaryIO) -> None:
+    """Download no bytes."""
+
+
+def test_a_size_that_was_not_told_is_asked_for_until_there_is_an_answer() -> None:
+    file = IncomingFile("photo.jpg", 6, nothing)
+    assert run(sized(file)) == (file, 6)
+    assert run(sized(stub(ChannelClosedError("broken"), file))) == (file, 6)
+    with pytest.raises(ChannelError, match="does not say"):
+        run(sized(IncomingFile("F1", None, nothing)))
+    with pytest.raises(ChannelError, match="gone"):
+        run(sized(stub(ChannelError("gone"), file)))

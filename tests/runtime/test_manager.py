@@ -455,6 +455,7 @@ def test_unknown_ids_and_names_are_told(tmp_path: Path) -> None:
         {"chunk_size": 0},
         {"chunk_size": 2 << 20},
         {"bot_id": ""},
+        {"bot_id": None},
         {"bot_id": "ali\u202ece"},
         {"send": None},
     ],
@@ -467,6 +468,13 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: dict[st
     arguments: dict[str, object] = {"bot_id": "alice", "download_dir": tmp_path, "send": send}
     with pytest.raises(ConfigError):
         TransferManager(**{**arguments, **options})  # type: ignore[arg-type]
+
+
+def test_a_node_is_called_as_the_channel_s_account_unless_it_is_said(tmp_path: Path) -> None:
+    channel, _ = memory_channels("4711", "4712")
+    assert TransferManager(download_dir=tmp_path, channel=channel).bot_id == "4711"
+    named = TransferManager(bot_id="alice", download_dir=tmp_path, channel=channel)
+    assert named.bot_id == "alice"
 
 
 def test_a_send_function_that_fails_costs_time_not_the_transfer(tmp_path: Path) -> None:

@@ -178,6 +178,65 @@ def test_all_chats_together_keep_a_pace_of_their_own() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("is_global", [False, True])
+def test_a_pause_for_the_whole_account_holds_all_chats_and_another_one_does_not(
+    is_global: bool,  # noqa: FBT001
+) -> None:
+    async def main() -> None:
+        pauses = [RateLimitedError("slow down", retry_after=30, is_global=is_global)]
+
+        def limit(text: str) -> None:
+            if text == "b1" and pauses:
+                raise pauses.pop()
+
+        channel = Chats(fault=limit, texts_per_second=1)
+        outbox = make_outbox(channel)
+
+        async def later(to: str, text: str, seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            await outbox.send(to, text, is_control=True)
+
+        # One after the pause began, one that waited for its chat's pace already.
+        await asyncio.gather(
+            later("bob", "b1", 0.5),
+            later("carol", "c1", 0),
+            later("carol", "c2", 0),
+            later("dave", "d1", 2),
+            outbox.send_file("erin", io.BytesIO(b"content"), name="f", text=""),
+            later("erin", "e1", 3),
+        )
+        when = {text: round(at) for at, text in channel.sent}
+        expected = {"c1": 0, "f": 10, "b1": 30}
+        others = (30, 30, 30) if is_global else (1, 2, 3)
+        assert when == expected | dict(zip(("c2", "d1", "e1"), others, strict=True))
+
+    run(main())
+
+
+def test_files_are_removed_at_the_pace_of_texts_from_the_first_one_on() -> None:
+    async def main() -> None:
+        channel = Chats(texts_per_second=1)
+        outbox = make_outbox(channel)
+        pauses = [RateLimitedError("slow down", retry_after=30)]
+
+        async def delete(sent: str) -> None:
+            if sent == "f2" and pauses:
+                raise pauses.pop()
+            channel.sent.append((asyncio.get_running_loop().time(), sent))
+
+        channel.delete = delete  # type: ignore[method-assign]
+        await outbox.send("", "a text", is_control=True)
+        await asyncio.gather(*(outbox.delete(sent) for sent in ("f1", "f2", "f3")))
+        assert [(round(when), sent) for when, sent in channel.sent] == [
+            (0, "a text"),
+            (1, "f1"),
+            (32, "f2"),
+            (33, "f3"),
+        ]
+
+    run(main())
+
+
 def test_texts_leave_while_a_file_is_on_its_way() -> None:
     async def main() -> None:
         channel = Chats(texts_per_second=1)

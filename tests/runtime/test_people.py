@@ -93,6 +93,60 @@ def test_a_file_above_the_limit_is_not_downloaded(tmp_path: Path) -> None:
     run(main())
 
 
+def told_later(content: bytes, asked: list[str], *, is_gone: bool = False) -> IncomingFile:
+    """Return an upload of which the platform tells the rest when it is asked."""
+
+    async def fetch(sink: BinaryIO) -> None:
+        sink.write(content)
+
+    async def ask() -> IncomingFile:
+        asked.append("asked")
+        if is_gone:
+            raise ChannelError("gone")
+        return IncomingFile("photo.jpg", len(content), fetch, id="1")
+
+    return IncomingFile("F1", None, fetch, id="1", ask=ask)
+
+
+def test_what_the_platform_does_not_tell_is_asked_for_files_of_those_who_were_named(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with sealed_nodes(tmp_path, bob=people("4711"), files=FILES) as (_, bob):
+            asked: list[str] = []
+            bob.room.say("4712", "bob", "", told_later(PHOTO, asked))
+            bob.room.say("4711", "bob", "", told_later(PHOTO, asked))
+            await ended(bob)
+            assert bob.tree() == {"photo.jpg": PHOTO}
+            assert asked == ["asked"]
+            (info,) = bob.manager.list_transfers()
+            assert (info.filename, info.size, info.bytes_done) == (
+                "photo.jpg",
+                len(PHOTO),
+                len(PHOTO),
+            )
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_gone", "code"), [(1000, False, "FILE_TOO_LARGE"), (MIB, True, "CHANNEL")]
+)
+def test_what_the_platform_tells_later_decides_too(
+    tmp_path: Path, limit: int, *, is_gone: bool, code: str
+) -> None:
+    async def main() -> None:
+        limited = people("4711", max_file_size=limit)
+        async with sealed_nodes(tmp_path, bob=limited, files=FILES) as (_, bob):
+            bob.room.say("4711", "bob", "", told_later(PHOTO, [], is_gone=is_gone))
+            assert (await ended(bob))[-1] == "transfer-failed"
+            (info,) = bob.manager.list_transfers()
+            assert info.error_code == code
+            assert bob.tree() == {}
+
+    run(main())
+
+
 @pytest.mark.parametrize("given", [PHOTO[:-1], PHOTO + b"x", b"<html>Sign in</html>"])
 def test_what_is_not_the_stated_size_is_not_kept(tmp_path: Path, given: bytes) -> None:
     async def main() -> None:

@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 from unittest import mock
@@ -16,7 +17,7 @@ import pytest
 from ocft import ChannelLimits, DirectOptions, TransferState
 from ocft.crypto import RecordCipher
 from ocft.errors import ChannelClosedError, StorageError
-from ocft.routes import DirectClient
+from ocft.routes import DirectConnection
 from ocft.runtime.wire2.direct_receiving import MOST_UNSYNCED
 from ocft.storage import ArrivingSet
 from ocft.wire import FrameType
@@ -27,16 +28,36 @@ MIB = 1024 * 1024
 NARROW = ChannelLimits(max_text=4096)
 NOISE = random.Random(7).randbytes(20 * MIB + 12_345)
 DIRECT = DirectOptions(addresses=("127.0.0.1",))
+NOWHERE = DirectOptions(addresses=("192.0.2.77",))
+"""Nobody has this address."""
+ONE_SIDED = [
+    (DirectOptions(listens=False), DIRECT),  # a sender that cannot be reached, for one
+    (DIRECT, replace(DIRECT, connects=False)),
+    (NOWHERE, DIRECT),
+]
 
 
 @pytest.fixture(autouse=True)
-def _short_waits() -> Iterator[None]:
-    sending, receiving = "ocft.runtime.wire2.direct_sending", "ocft.runtime.wire2.direct_receiving"
+def _short_pauses() -> Iterator[None]:
+    receiving = "ocft.runtime.wire2.direct_receiving"
+    with (
+        mock.patch(f"{receiving}.PAUSES", (0.001,) * 5),
+        mock.patch(f"{receiving}._PEER_SECONDS", 3.0),
+        mock.patch(f"{receiving}._HEAD_START", 0.1),
+        mock.patch("ocft.runtime.wire2.direct_pushing.PAUSES", (0.001,) * 5),
+    ):
+        yield
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """The channel carries the rest soon."""
+    sending = "ocft.runtime.wire2.direct_sending"
     with (
         mock.patch(f"{sending}._FIRST_HOPE", 1.0),
         mock.patch(f"{sending}._HOPE", 0.3),
         mock.patch(f"{sending}._STALLED", 1.0),
-        mock.patch(f"{receiving}._PAUSES", (0.001,) * 5),
+        mock.patch("ocft.runtime.wire2.direct_receiving._PEER_SECONDS", 0.5),
     ):
         yield
 
@@ -65,12 +86,12 @@ class Line:
         self.cuts = 0
         self.chance = random.Random(50)
         self._cut = cut
-        self._read_into = DirectClient.read_into
+        self._read_into = DirectConnection.read_into
 
     def __enter__(self) -> Self:
         line = self
 
-        def read_into(client: DirectClient, buffer: memoryview) -> None:
+        def read_into(client: DirectConnection, buffer: memoryview) -> None:
             if line._cut(line):
                 line.cuts += 1
                 part = line.chance.randrange(len(buffer))
@@ -81,7 +102,7 @@ class Line:
             line._read_into(client, buffer)
             line.bytes += len(buffer)
 
-        self._patch = mock.patch.object(DirectClient, "read_into", read_into)
+        self._patch = mock.patch.object(DirectConnection, "read_into", read_into)
         self._patch.start()
         return self
 
@@ -113,14 +134,15 @@ def test_what_is_small_goes_over_the_channel(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
         (None, DIRECT),
         (DIRECT, None),
-        (DirectOptions(listens=False), DIRECT),
-        (DIRECT, DirectOptions(connects=False)),
-        (DirectOptions(addresses=("192.0.2.77",)), DIRECT),  # nobody has this address
+        (DirectOptions(listens=False), DirectOptions(listens=False)),
+        (DirectOptions(connects=False), DirectOptions(connects=False)),
+        (NOWHERE, NOWHERE),
     ],
 )
 def test_where_one_side_does_not_want_it_the_channel_carries_all(
@@ -132,6 +154,117 @@ def test_where_one_side_does_not_want_it_the_channel_carries_all(
                 await send(alice, tmp_path, NOISE[: MIB // 2])
             assert bob.tree() == {"report.bin": NOISE[: MIB // 2]}
             assert line.bytes == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("ours", "theirs"), ONE_SIDED)
+def test_where_only_the_sender_can_connect_it_brings_the_bytes(
+    tmp_path: Path, ours: DirectOptions, theirs: DirectOptions
+) -> None:  # R-DIR-7
+    async def main() -> None:
+        async with nodes(tmp_path, ours=ours, theirs=theirs) as (alice, bob):
+            with Line() as line:
+                await send(alice, tmp_path)
+            assert bob.tree() == {"report.bin": NOISE}
+            assert line.bytes > len(NOISE)
+            assert alice.room.count(FrameType.DATA) == 0
+            server = inside(bob).direct._server
+            await bob.until(lambda: not server._listening, 30)
+
+    asyncio.run(main())
+
+
+def test_what_is_brought_after_a_cut_is_only_the_rest(tmp_path: Path) -> None:  # R-DIR-7
+    data = NOISE * 4
+    places = [0]
+
+    def cut(line: Line) -> bool:
+        if line.cuts == 20 or line.bytes < places[-1]:
+            return False
+        places.append(line.bytes + 2 * MIB)
+        return True
+
+    async def main() -> None:
+        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+            with Line(cut) as line:
+                await send(alice, tmp_path, data)
+            assert bob.tree() == {"report.bin": data}
+            assert line.cuts == 20
+            assert line.bytes < len(data) + 20 * MIB
+            assert alice.room.count(FrameType.DATA) == 0
+            assert len([one for one in alice.room.said if one[0] == "bob"]) < 15
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_way_to_the_receiver_that_stays_cut_leaves_the_rest_to_the_channel(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+            data = NOISE[: 9 * MIB]
+            with Line(lambda line: line.bytes > 8 * MIB):
+                await send(alice, tmp_path, data)
+            assert bob.tree() == {"report.bin": data}
+            by_text = sum(len(one) for one in alice.room.frames("alice"))
+            assert by_text < 3 * MIB
+
+    asyncio.run(main())
+
+
+def test_a_source_that_changes_while_it_is_brought_ends_it_on_both_sides(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+            source = write_source(tmp_path, NOISE)
+
+            def cut(line: Line) -> bool:
+                if line.bytes > 4 * MIB and not line.cuts:
+                    with source.open("r+b") as file:
+                        file.truncate(5 * MIB)
+                return False
+
+            with Line(cut):
+                transfer_id = await alice.manager.send_file("bob", source)
+                info = await alice.end_of(transfer_id)
+                assert (info.state, info.error_code) == (TransferState.FAILED, "SOURCE_CHANGED")
+                await bob.until(lambda: bob.state(transfer_id) is TransferState.FAILED, 30)
+            assert bob.tree() == {}
+
+    asyncio.run(main())
+
+
+def test_a_restart_of_either_side_while_it_is_brought_loses_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+            data = NOISE * 3
+            with Line() as line:
+                transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, data))
+                await bob.until(lambda: line.bytes > 10 * MIB, 30)
+                await bob.restart()
+                await bob.until(lambda: line.bytes > 20 * MIB, 30)
+                await alice.restart()
+                async with asyncio.timeout(60):
+                    await alice.manager.wait(transfer_id)
+            assert bob.tree() == {"report.bin": data}
+            assert line.bytes <= len(data) + 2 * MOST_UNSYNCED
+
+    asyncio.run(main())
+
+
+def test_ten_transfers_that_are_brought_at_once_arrive(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+            ids = []
+            for number in range(10):
+                source = tmp_path / f"{number}.bin"
+                source.write_bytes(NOISE[number : number + 2 * MIB])
+                ids.append(await alice.manager.send_file("bob", source))
+            async with asyncio.timeout(60):
+                for one in ids:
+                    await alice.manager.wait(one)
+            assert bob.tree() == {f"{n}.bin": NOISE[n : n + 2 * MIB] for n in range(10)}
 
     asyncio.run(main())
 
@@ -160,6 +293,7 @@ def test_after_a_cut_only_the_rest_is_fetched(tmp_path: Path) -> None:  # R-DIR-
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_cable_that_stays_cut_leaves_the_rest_to_the_channel(tmp_path: Path) -> None:
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):
@@ -174,15 +308,16 @@ def test_a_cable_that_stays_cut_leaves_the_rest_to_the_channel(tmp_path: Path) -
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_line_that_stalls_is_not_waited_for(tmp_path: Path) -> None:
     """The peer takes nothing any more, and the connection stays."""
 
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):
             is_stalled = mock.Mock(return_value=False)
-            read = DirectClient.read_into
+            read = DirectConnection.read_into
 
-            def read_into(client: DirectClient, buffer: memoryview) -> None:
+            def read_into(client: DirectConnection, buffer: memoryview) -> None:
                 if len(buffer) > MIB // 2 and line.bytes > 3 * MIB:
                     is_stalled()
                     client._socket.settimeout(8)
@@ -190,7 +325,7 @@ def test_a_line_that_stalls_is_not_waited_for(tmp_path: Path) -> None:
                     raise ChannelClosedError("stalled")
                 read(client, buffer)
 
-            with Line() as line, mock.patch.object(DirectClient, "read_into", read_into):
+            with Line() as line, mock.patch.object(DirectConnection, "read_into", read_into):
                 line.bytes = 0
                 await send(alice, tmp_path, NOISE[: 2 * MIB])
             assert bob.tree() == {"report.bin": NOISE[: 2 * MIB]}
@@ -268,6 +403,7 @@ def test_a_full_disk_ends_it_so_that_it_can_go_on(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_bytes_that_were_changed_on_the_way_are_not_written(tmp_path: Path) -> None:  # R-DIR-3
     """What does not open ends the connection; after some the channel carries it all."""
     open_into = RecordCipher.open_into

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ocft.errors import SourceChangedError, SourceNotFoundError
-from ocft.storage import Source
+from ocft.storage import Source, open_regular
 from ocft.wire import digest_of
 
 CONTENT = bytes(range(256)) * 9000  # a little more than two pieces of 1 MiB
@@ -78,6 +78,22 @@ def test_what_is_no_readable_regular_file_is_refused_by_its_kind(
     make(path)
     with pytest.raises(SourceNotFoundError, match=kind):
         Source.open(path)
+    with pytest.raises(SourceNotFoundError, match=kind):
+        open_regular(path)
+
+
+@pytest.mark.parametrize(("make", "remedy"), [(Path.mkdir, "Pack it"), (os.mkfifo, "Save what")])
+def test_who_names_no_file_is_told_what_to_do(tmp_path: Path, make: object, remedy: str) -> None:
+    assert callable(make)
+    make(tmp_path / "special")
+    with pytest.raises(SourceNotFoundError, match=remedy):
+        open_regular(tmp_path / "special")
+
+
+def test_a_regular_file_is_read_from_its_beginning_whatever_takes_its_path(path: Path) -> None:
+    with open_regular(path) as file:
+        path.unlink()
+        assert file.read() == CONTENT
 
 
 def test_a_socket_is_refused_by_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ from ocft.ids import NodeId, TransferId
 from ocft.ranges import Range
 from ocft.wire import (
     MAX_NUMBER,
+    BringDirectly,
     Control,
     Data,
+    DirectTicket,
     Finish,
     Handshake,
     Hello,
@@ -99,6 +101,11 @@ CONTROLS: dict[str, Control] = {
         ranges=((0, 120), (5_000, 6_000)),
     ),
     "reject": TransferReject(transfer_id=TRANSFER, epoch=1, code="FILE_TOO_LARGE"),
+    "bring": BringDirectly(
+        transfer_id=TRANSFER,
+        epoch=1,
+        direct=DirectTicket(id=filled(8), token=filled(32), places=((filled(4), 5000),)),
+    ),
     "again": OfferAgain(transfer_id=TRANSFER, epoch=1),
     "done": TransferDone(transfer_id=TRANSFER, epoch=1, manifest_digest=filled(32, 1)),
     "stop": TransferStop(

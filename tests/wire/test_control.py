@@ -32,6 +32,7 @@ NAMES = {
     "offer": {"t", "transfer", "epoch", "eph", "size", "files", "manifest", "digest", "at"},
     "accept": {"t", "transfer", "epoch", "eph", "decided", "limit", "ranges"},
     "reject": {"t", "transfer", "epoch", "code"},
+    "bring": {"t", "transfer", "epoch", "direct"},
     "again": {"t", "transfer", "epoch"},
     "done": {"t", "transfer", "epoch", "digest"},
     "stop": {"t", "transfer", "epoch", "code", "recoverable"},

@@ -288,8 +288,9 @@ class FrameSender(Machine[SenderInput, Never]):
         return SayBundle(tuple(frames))
 
     def heard_directly(self, now: float) -> None:
-        """Take in that the receiver fetches bytes around the channel (R-DIR-4)."""
+        """Take in that the receiver takes bytes around the channel (R-DIR-4)."""
         if not self.state.is_final:
+            self._epochs_in_vain = 0
             self._sign_of_life(now)
 
     def ask_what_came(self, now: float) -> None:

@@ -1,6 +1,6 @@
-"""The sender's end of the direct route of one epoch: what the receiver asks for is read and sealed.
+"""The sender's end of the direct route of one epoch: what the receiver wants is read and sealed.
 
-Reading and sealing happen in the server's thread; what it has done is looked at on the event loop.
+Reading and sealing happen in threads; what they have done is looked at on the event loop.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from ocft.errors import OcftError, SourceChangedError
 from ocft.ranges import Range
 from ocft.routes import Body, Opened
 from ocft.runtime.wire2.direct import Direct
+from ocft.runtime.wire2.direct_pushing import Pushing
 from ocft.runtime.wire2.direct_records import make_body
 from ocft.storage import SourceSet, SourceSnapshot
 from ocft.wire import DirectTicket
@@ -22,12 +23,13 @@ WORTH_A_CONNECTION: Final = 64 * 1024
 _FIRST_HOPE: Final = 5.0  # seconds after the accept in which the receiver may come
 _HOPE: Final = 10.0  # seconds after a connection ended, or nothing was taken
 _STALLED: Final = 30.0  # seconds in which the receiver takes nothing
+_IDLE: Final = 600.0  # seconds without a byte; then the port is closed
 _KEYS_SECONDS: Final = 60.0  # in which the accept may arrive, slower than the connection
 _NOTE_EVERY: Final = 8 * 1024 * 1024  # bytes
 
 
 class Outlet:
-    """What the receiver of one transfer may fetch.
+    """What the receiver of one transfer may fetch, or be brought.
 
     Args:
         direct: The node's direct route.
@@ -53,6 +55,8 @@ class Outlet:
         self._note = note
         self._loop = asyncio.get_running_loop()
         self._opened: Opened | None = None
+        self._pushing: Pushing | None = None
+        self._last_active = clock()
         self._keys: tuple[bytes, bytes] | None = None
         self._has_keys = threading.Event()
         self._is_closed = False
@@ -65,20 +69,41 @@ class Outlet:
         self.error: OcftError | None = None
         """Why the files cannot be read."""
 
-    def open(self) -> DirectTicket:
-        """Let the receiver come; call it in a worker thread.
+    def open(self) -> DirectTicket | None:
+        """Let the receiver come, if it may; call it in a worker thread.
 
         Raises:
             OSError: Nothing can be listened to.
         """
-        ticket, self._opened = self._direct.open(self._body, self._progress)
+        if not self._direct.listens:
+            return None
+        ticket, self._opened = self._direct.open_to_fetch(self._body, self._progress)
         return ticket
 
     def accepted(self, data_key: bytes, tag: bytes) -> None:
         """Take the keys of the epoch."""
         self._keys = data_key, tag
         self._has_keys.set()
+        self._last_active = self._clock()
         self.hope()
+
+    def bring(self, ticket: DirectTicket) -> None:
+        """Go to the receiver, which could not come; being told so twice is fine."""
+        is_under_way = self._pushing is not None and not self._pushing.is_over
+        if is_under_way or self._keys is None or self._is_closed or not self._direct.connects:
+            return
+        self._pushing = Pushing(
+            ticket,
+            turns=self._direct.push_turns,
+            body=self._body,
+            progress=self._progress,
+        )
+        self._direct.start(self._pushing.run())
+        self.hope()
+
+    def is_idle(self, now: float) -> bool:
+        """Say whether nobody has come for so long that the port need not stay open."""
+        return now >= self._last_active + _IDLE
 
     def hope(self, seconds: float | None = None) -> None:
         """Let the channel wait for the receiver; any thread may say so."""
@@ -103,10 +128,12 @@ class Outlet:
         """Let nobody fetch any more."""
         self._is_closed = True
         self._has_keys.set()
+        if self._pushing is not None:
+            self._pushing.stop()
         if self._opened is not None:
             self._direct.end(self._opened)
 
-    # In the server's threads:
+    # In other threads:
 
     def _body(self, ranges: Sequence[Range]) -> Body | None:
         self._has_keys.wait(_KEYS_SECONDS)
@@ -148,8 +175,10 @@ class Outlet:
         self.sent += count
         self._unnoted += count
         if not count or self._unnoted >= _NOTE_EVERY:
+            if self._unnoted:
+                self._is_active = True
+                self._last_active = self._clock()
             self._unnoted = 0
-            self._is_active = True
             self.hope(_STALLED if count else _HOPE)
             self._tell()
 

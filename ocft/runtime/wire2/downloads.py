@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Final
 
 from ocft.channels import IncomingFile
 from ocft.errors import ChannelError, MalformedMessageError, NotEnoughSpaceError
-from ocft.runtime.fetching import fetch
+from ocft.runtime.fetching import fetch, sized
 from ocft.runtime.wire2.native_files import NativeFiles
 from ocft.runtime.wire2.pump import FramePump
 from ocft.wire import BundleNote, FrameType, SealedFrame, bundled_frames, parse_frame
@@ -43,7 +43,7 @@ class Downloads:
         Returns:
             Why it is not taken, or None.
         """
-        if not note.size == file.size <= self._files.ceiling:
+        if note.size > self._files.ceiling or file.size not in (None, note.size):
             return "malformed"
         if len(self._tasks) >= (_MOST_WAITING if author == pump.address else 1):
             return "busy"  # it comes again, in other bundles
@@ -66,6 +66,8 @@ class Downloads:
             if pump.has_ended or not pump.hears(note.tag):
                 return  # the transfer, or the epoch, is over meanwhile
             try:
+                file, size = await sized(file)
+                _require_size(size, note)
                 with self._files.temporary() as sink:
                     await fetch(file, sink)
                     await self._hand_on(pump, note, sink)
@@ -88,3 +90,8 @@ class Downloads:
                 raise MalformedMessageError("frames of something else")
             pump.take_frame(frame, is_bundled=True)
             await pump.has_room()
+
+
+def _require_size(size: int, note: BundleNote) -> None:
+    if size != note.size:
+        raise MalformedMessageError(f"{size} bytes, and not {note.size}")

@@ -113,11 +113,15 @@ class NativeFiles:
             await asyncio.wait([self._removing])
 
     async def _remove(self, files: SentFiles) -> None:
-        for sent in files.of_ended():
-            try:
-                await self._outbox.delete(sent)
-            except ChannelError as error:
-                _log.warning("a file of an old transfer stays in the chat: %s", error)
-                if error.retryable:
-                    continue
-            files.remove(sent)
+        tried: set[str] = set()
+        # At the pace of texts this takes a while, and more transfers end meanwhile.
+        while left := [sent for sent in files.of_ended() if sent not in tried]:
+            tried.update(left)
+            for sent in left:
+                try:
+                    await self._outbox.delete(sent)
+                except ChannelError as error:
+                    _log.warning("a file of an old transfer stays in the chat: %s", error)
+                    if error.retryable:
+                        continue
+                files.remove(sent)

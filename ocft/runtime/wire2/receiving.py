@@ -44,7 +44,9 @@ from ocft.transfers import TransferState
 from ocft.wire import (
     MAX_ACCEPT_RANGES,
     Alphabet,
+    BringDirectly,
     Control,
+    DirectTicket,
     Manifest,
     OfferAgain,
     TransferAccept,
@@ -308,28 +310,37 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         if self._fetching is not None:
             self._fetching.look_again.set()
 
-    @property
-    def _may_fetch(self) -> bool:
-        return self._wire.direct is not None and self._wire.direct.connects
+    def _may_fetch(self, offer: TransferOffer) -> bool:
+        direct = self._wire.direct
+        return direct is not None and direct.connects and offer.direct is not None
+
+    def _may_be_brought(self, offer: TransferOffer) -> bool:
+        direct = self._wire.direct
+        return direct is not None and direct.listens and offer.pushes is not None
 
     def _fetch_if_possible(self) -> None:
-        """Fetch directly what the offer says can be fetched, once it is wanted (R-DIR-2)."""
+        """Let the bytes come around the channel, once they are wanted (R-DIR-2)."""
         direct, offer, epoch = self._wire.direct, self._offer, self._epoch
-        if self._fetching is not None or direct is None or not self._may_fetch or self._is_over:
+        if self._fetching is not None or direct is None or self._is_over or self._taking is None:
             return
-        if offer is None or offer.direct is None or epoch is None or self._taking is None:
+        if offer is None or epoch is None or not self.machine.is_decided:
             return
-        if self.machine.is_decided:
+        if self._may_fetch(offer) or self._may_be_brought(offer):
             self._fetching = Fetching(
-                offer.direct,
+                direct,
+                offer.direct if self._may_fetch(offer) else None,
+                self._invite if self._may_be_brought(offer) else None,
                 data_key=epoch.data_key,
                 tag=epoch.in_tag,
                 arriving=self._taking.arriving,
-                turns=direct.turns,
                 missing=self._missing_now,
                 written=self._note_written,
             )
             self._start(self._fetch(self._fetching))
+
+    async def _invite(self, ticket: DirectTicket) -> None:
+        epoch = self.machine.epoch
+        await self._send_control(BringDirectly(transfer_id=self.id, epoch=epoch, direct=ticket))
 
     async def _fetch(self, fetching: Fetching) -> None:
         try:
@@ -417,7 +428,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                 limit=limit,
                 ranges=ranges,
                 largest_file=self._wire.files.ceiling if self._wire.files is not None else None,
-                fetches=True if offer.direct is not None and self._may_fetch else None,
+                fetches=self._may_fetch(offer) or None,
+                listens=self._may_be_brought(offer) or None,
             )
             exchanged = ephemeral.exchange(offer.ephemeral)
             keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))

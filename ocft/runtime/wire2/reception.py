@@ -20,6 +20,7 @@ from ocft.runtime.wire2.sessions import LiveSession
 from ocft.storage import TransferRecord
 from ocft.transfers import Direction
 from ocft.wire import (
+    BringDirectly,
     BundleNote,
     ControlFrame,
     Finish,
@@ -41,7 +42,13 @@ from ocft.wire import (
 _SEEN_EVERY: Final = 60.0  # seconds between two notes of when a peer was seen
 
 AboutTransfer = (
-    TransferOffer | TransferAccept | TransferReject | OfferAgain | TransferDone | TransferStop
+    TransferOffer
+    | TransferAccept
+    | TransferReject
+    | OfferAgain
+    | BringDirectly
+    | TransferDone
+    | TransferStop
 )
 Resume = Callable[[TransferRecord], Awaitable[None]]
 

@@ -23,6 +23,7 @@ from ocft.transfers import TransferState
 from ocft.wire import (
     MAX_DATA,
     Alphabet,
+    BringDirectly,
     Control,
     Data,
     DirectTicket,
@@ -112,6 +113,10 @@ class FrameSendPump(FramePump[FrameSender, Never]):
                 self._files = None  # it has the manifest, and this may stay for late frames
 
     def _take_control(self, message: Control, session: LiveSession, now: float) -> None:
+        if isinstance(message, BringDirectly):
+            if self._outlet is not None and message.epoch == self.machine.epoch:
+                self._outlet.bring(message.direct)
+            return
         if isinstance(message, TransferAccept):
             self._take_accept(message, session)
         self.machine.receive(message, now)
@@ -126,7 +131,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._accepted = accept
         epoch = Epoch.of(accept.epoch, keys, is_sender=True)
         self._use(epoch)
-        if self._outlet is not None and accept.fetches:
+        if self._outlet is not None and (accept.fetches or accept.listens):
             self._outlet.accepted(epoch.data_key, epoch.out_tag)
         else:
             self._end_outlet()
@@ -171,17 +176,19 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         return said
 
     def _goes_directly(self, now: float) -> bool:
-        """Say whether the receiver fetches, or may be about to; then the channel waits."""
+        """Say whether bytes go another way, or may be about to; then the channel waits."""
         outlet = self._outlet
         if outlet is None or self._epoch is None:
             return False
         if not self.machine.is_decided:
-            outlet.hope()  # the receiver comes when it has decided
+            outlet.hope()  # when it has decided
             return False
         if outlet.is_hopeful(now):
             return True
         if outlet.gives_up():  # only what it has tells what is still to go
             self.machine.ask_what_came(now)
+        elif outlet.is_idle(now):
+            self._end_outlet()
         return False
 
     def _note_outlet(self) -> None:
@@ -303,15 +310,14 @@ class FrameSendPump(FramePump[FrameSender, Never]):
                 manifest_digest=self._manifest_digest,
                 offered_at=record.offered_at or 0,
                 direct=ticket,
+                pushes=True if self._outlet is not None and self._may_push else None,
             )
         await self._send_control(self._offer, session)
 
     async def _open_outlet(self) -> DirectTicket | None:
-        """Let the receiver fetch, where that is worth it; return what it needs for that."""
+        """Prepare for the direct route, where it is worth it; return what is to be fetched with."""
         direct, manifest = self._wire.direct, self._around.journal.manifest(self.id)
-        if direct is None or not direct.listens or self.record.info.size < WORTH_A_CONNECTION:
-            return None
-        if manifest is None:
+        if direct is None or manifest is None or self.record.info.size < WORTH_A_CONNECTION:
             return None
         outlet = Outlet(
             direct,
@@ -324,9 +330,14 @@ class FrameSendPump(FramePump[FrameSender, Never]):
             ticket = await asyncio.to_thread(outlet.open)
         except OSError as error:
             _log.warning("%s: cannot be fetched directly: %s", self.id, error)
-            return None
-        self._outlet = outlet
+            ticket = None
+        if ticket is not None or direct.connects:
+            self._outlet = outlet
         return ticket
+
+    @property
+    def _may_push(self) -> bool:
+        return self._wire.direct is not None and self._wire.direct.connects
 
     async def _send_data(self, said: SayData) -> None:
         epoch = self._epoch

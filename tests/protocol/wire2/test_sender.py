@@ -248,6 +248,15 @@ def test_an_ack_lets_the_next_epoch_begin_at_once() -> None:  # R-ARQ-5
     assert sender.hear(again_of(2)) == [SayOffer(3)]
 
 
+def test_bytes_that_went_around_the_channel_let_the_next_epoch_begin_at_once() -> None:  # R-DIR-4
+    sender = SenderDriver()
+    sender.start()
+    for epoch in (1, 2, 3):
+        sender.machine.receive(accept_of(epoch), sender.now)
+        sender.machine.heard_directly(sender.now)
+        assert sender.hear(again_of(epoch)) == [SayOffer(epoch + 1)]
+
+
 def test_reject_and_stop_of_another_epoch_change_nothing() -> None:  # R-CTL-3
     sender = transferring()
     sender.ack(0, (0, 100), heard=0)

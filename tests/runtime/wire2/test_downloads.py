@@ -60,3 +60,31 @@ def test_another_account_than_the_peer_s_does_not_keep_its_files_away(tmp_path: 
         await downloads.close()
 
     run(main())
+
+
+@pytest.mark.parametrize(("size", "is_had"), [(4, True), (5, False), (None, False)])
+def test_a_size_that_comes_later_is_compared_before_anything_is_downloaded(
+    tmp_path: Path, size: int | None, *, is_had: bool
+) -> None:
+    pump: Any = SimpleNamespace(id="xfer", address="alice", has_ended=False, hears=lambda tag: True)
+    files: Any = SimpleNamespace(ceiling=99, temporary=lambda: (tmp_path / "x").open("wb+"))
+    fetched = []
+
+    async def fetch(sink: BinaryIO) -> None:
+        fetched.append(sink)
+
+    async def ask() -> IncomingFile:
+        return IncomingFile("name", size, fetch)
+
+    async def main() -> None:
+        downloads = Downloads(files)
+        stub = IncomingFile("F1", None, fetch, ask=ask)
+        assert downloads.begin(pump, NOTE, stub, author="alice") is None
+        await asyncio.sleep(5)
+        assert bool(fetched) is is_had
+        for wrong in (BundleNote(bytes(8), 100), BundleNote(bytes(8), 3)):
+            told = IncomingFile("name", 4, fetch)
+            assert downloads.begin(pump, wrong, told, author="alice") == "malformed"
+        await downloads.close()
+
+    run(main())
