@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from ocft.crypto import is_share_id
 from ocft.errors import StorageError
+from ocft.share.disk_store import DiskStore
 from ocft.share.passwords import PasswordGate, PasswordSecret
 from ocft.share.refusals import NoSession, NoSpace
 from ocft.share.sessions import Session
-from ocft.share.stores import DiskStore, Place, Store
+from ocft.share.stores import Place, Store
 from ocft.share.working import in_thread_of
 
 _log = logging.getLogger(__name__)

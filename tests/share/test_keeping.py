@@ -95,7 +95,7 @@ def test_what_a_sender_was_told_is_synced_outlives_a_loss_of_power(
         session.stored.append(bytes(1000))
         await sessions.keeper.sync(session)
         session.stored.append(bytes(500))
-        monkeypatch.setattr("ocft.share.stores._boot", lambda: "another")
+        monkeypatch.setattr("ocft.share.disk_store._boot", lambda: "another")
         again = Sessions(store=DiskStore(tmp_path))
         again.load()
         content = again.find(keys.id).stored
