@@ -235,4 +235,4 @@ def test_a_session_made_before_the_server_is_opened_stays(tmp_path: Path) -> Non
 def test_a_server_without_sessions_is_one_all_the_same() -> None:
     sessions = Sessions()
     assert sessions.count == 0
-    assert (sessions or None) is sessions
+    assert bool(sessions) is True
