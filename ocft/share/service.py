@@ -243,10 +243,9 @@ class Sessions:
         """
         if session.is_ready or session.place is None:
             raise Conflict("This session is complete.")
-        before = session.place.manifest_size
         self.room.take(session, len(sealed))
         try:
-            await self.keeper.put_manifest(session, sealed)
+            before = await self.keeper.put_manifest(session, sealed)
         except BaseException:
             self.room.give_back(session, len(sealed))
             raise
