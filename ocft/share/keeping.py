@@ -39,14 +39,15 @@ class Keeper:
         """Whether what is kept is there after the process."""
         return isinstance(self._store, DiskStore)
 
-    def place(self, session_id: str) -> Place:
+    async def place(self, session_id: str) -> Place:
         """Make a place for a new session.
 
         Raises:
             NoSpace: The disk refuses.
         """
         try:
-            return self._store.place(session_id)
+            # In a thread, though it is only a folder: while a disk syncs, even that waits for it.
+            return await in_thread_of(self._threads, self._store.place, session_id)
         except StorageError as error:
             _log.warning("%s", error)
             raise NoSpace("The server cannot keep this.") from error
