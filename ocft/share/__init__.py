@@ -5,6 +5,7 @@ it is used, since it comes with the extra `ocft[share]`.
 """
 
 from ocft.share.client import SessionView, ShareClient
+from ocft.share.disk_store import DiskStore
 from ocft.share.happenings import (
     DownloadEnded,
     DownloadProgress,
@@ -40,7 +41,7 @@ from ocft.share.service import Sessions
 from ocft.share.serving import ShareServer, make_app, open_server
 from ocft.share.sessions import Session
 from ocft.share.sinks import FolderSink, Sink, StreamSink
-from ocft.share.stores import DiskStore, MemoryStore
+from ocft.share.stores import MemoryStore
 from ocft.share.unfinished import Unfinished, UnfinishedUpload
 
 __all__ = [

@@ -104,7 +104,7 @@ class ShareApp:
             redirect_slashes=False,
             default=_not_found,
         )
-        self._guarded: ASGIApp = Guard(PageAnswers(router), names)
+        self._guarded: ASGIApp = Guard(PageAnswers(router, sessions.turns), names)
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer one request."""

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from ocft.crypto import is_share_id
 from ocft.errors import StorageError
+from ocft.share.disk_store import DiskStore
 from ocft.share.passwords import PasswordGate, PasswordSecret
-from ocft.share.refusals import NoSession, NoSpace
+from ocft.share.refusals import Conflict, NoSession, NoSpace
 from ocft.share.sessions import Session
-from ocft.share.stores import DiskStore, Place, Store
+from ocft.share.stores import Place, Store
 from ocft.share.working import in_thread_of
 
 _log = logging.getLogger(__name__)
@@ -38,14 +39,15 @@ class Keeper:
         """Whether what is kept is there after the process."""
         return isinstance(self._store, DiskStore)
 
-    def place(self, session_id: str) -> Place:
+    async def place(self, session_id: str) -> Place:
         """Make a place for a new session.
 
         Raises:
             NoSpace: The disk refuses.
         """
         try:
-            return self._store.place(session_id)
+            # In a thread, though it is only a folder: while a disk syncs, even that waits for it.
+            return await in_thread_of(self._threads, self._store.place, session_id)
         except StorageError as error:
             _log.warning("%s", error)
             raise NoSpace("The server cannot keep this.") from error
@@ -80,10 +82,12 @@ class Keeper:
             salt: Of the stream.
 
         Raises:
+            Conflict: The session is complete by now.
             NoSpace: The disk refuses.
         """
 
         def begin(place: Place) -> None:
+            _require_unfinished(session)
             place.content.begin(length, salt)
             try:
                 place.save(session.state())
@@ -107,13 +111,27 @@ class Keeper:
 
         await self._write(session, sync)
 
-    async def put_manifest(self, session: Session, sealed: bytes) -> None:
-        """Keep a manifest in place of an earlier one.
+    async def put_manifest(self, session: Session, sealed: bytes) -> int:
+        """Keep a manifest, and return how long the one was that it replaces.
+
+        Args:
+            session: Whose.
+            sealed: The manifest.
 
         Raises:
+            Conflict: The session is complete by now.
             NoSpace: The disk refuses.
         """
-        await self._write(session, lambda place: place.put_manifest(sealed))
+        before = 0
+
+        def put(place: Place) -> None:
+            nonlocal before
+            _require_unfinished(session)
+            before = place.manifest_size
+            place.put_manifest(sealed)
+
+        await self._write(session, put)
+        return before
 
     async def manifest(self, session: Session) -> bytes:
         """Return the sealed manifest of a session that has one.
@@ -134,7 +152,7 @@ class Keeper:
         """Begin to remove what is kept of a session."""
         if session.place is None:
             return
-        removal = asyncio.ensure_future(in_thread_of(self._threads, session.place.remove))
+        removal = asyncio.ensure_future(self._remove(session, session.place))
         self._removals.add(removal)
         removal.add_done_callback(self._removals.discard)
 
@@ -159,6 +177,10 @@ class Keeper:
             await asyncio.wait(list(self._removals))
         self._threads.shutdown(wait=False)
 
+    async def _remove(self, session: Session, place: Place) -> None:
+        async with session.writing:  # else who writes just now would bring some of it back
+            await in_thread_of(self._threads, place.remove)
+
     async def _write(self, session: Session, write: Callable[[Place], None]) -> None:
         if session.place is None:
             return
@@ -170,6 +192,12 @@ class Keeper:
             except OSError as error:
                 _log.warning("A session cannot be kept: %s.", error.strerror)
                 raise NoSpace("The server cannot keep this.") from error
+
+
+def _require_unfinished(session: Session) -> None:
+    # Asked again where nobody else writes: `complete` may have come while this waited.
+    if session.is_ready:
+        raise Conflict("This session is complete.")
 
 
 def _restored(state: dict[str, Any], place: Place, steady: float) -> Session:

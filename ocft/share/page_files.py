@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocft.share.bundling import bundle
 from ocft.share.refusals import WrongMethod
+from ocft.share.turns import Turns
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -38,14 +39,17 @@ class PageFile:
 class PageAnswers:
     """Answers the requests for the page, before any other work is done for them.
 
-    A page load is several requests of somebody who waits for them; all others go on to `app`.
+    A page load is several requests of somebody who waits for them; all others go on to `app`, a
+    few in each turn of the event loop, however many come at once.
 
     Args:
         app: What answers everything else.
+        turns: The server's.
     """
 
-    def __init__(self, app: "ASGIApp") -> None:
+    def __init__(self, app: "ASGIApp", turns: Turns) -> None:
         self._app = app
+        self._turns = turns
         found = page_files()
         self._files = {f"/s/assets/{name}": file for name, file in found.items()}
         self._files["/s/"] = found["index.html"]
@@ -54,6 +58,7 @@ class PageAnswers:
         """Answer one request."""
         file = self._files.get(scope["path"])
         if file is None:
+            await self._turns.wait()
             await self._app(scope, receive, send)
             return
         if scope["method"] not in {"GET", "HEAD"}:

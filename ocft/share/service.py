@@ -75,6 +75,7 @@ class Sessions:
         self.room = Room(self.limits, self.keeper.free, steady)
         self._observer = observer
         self._sessions: dict[str, Session] = {}
+        self._making: set[str] = set()  # ids whose places are being made
         self._spoilt: OrderedDict[str, float] = OrderedDict()  # until when it is remembered
 
     @property
@@ -153,11 +154,18 @@ class Sessions:
             raise ShuttingDown
         if not is_share_id(session_id):
             raise ValueError("no id of a session")
-        if session_id in self._sessions:
+        if session_id in self._sessions or session_id in self._making:
             raise Conflict("This id is taken.")
-        if len(self._sessions) >= self.limits.sessions:
+        if len(self._sessions) + len(self._making) >= self.limits.sessions:
             raise RateLimited("This server has too many sessions.", wait=60)
-        place = self.keeper.place(session_id)  # one mkdir: no thread, so nobody comes between
+        self._making.add(session_id)
+        try:
+            place = await self.keeper.place(session_id)
+        finally:
+            self._making.discard(session_id)
+        if self.is_closing:
+            place.remove()
+            raise ShuttingDown
         sender_key = make_token()
         session = Session(
             session_id,
@@ -243,10 +251,9 @@ class Sessions:
         """
         if session.is_ready or session.place is None:
             raise Conflict("This session is complete.")
-        before = session.place.manifest_size
         self.room.take(session, len(sealed))
         try:
-            await self.keeper.put_manifest(session, sealed)
+            before = await self.keeper.put_manifest(session, sealed)
         except BaseException:
             self.room.give_back(session, len(sealed))
             raise

@@ -17,6 +17,6 @@ class Turns:
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def wait(self) -> None:
-        """Return when it is this caller's turn to move a piece of up to 1 MiB."""
+        """Return when it is this caller's turn to move a piece of up to 1 MiB, or to do as much."""
         await self._free.acquire()
         asyncio.get_running_loop().call_soon(self._free.release)

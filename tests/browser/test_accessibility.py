@@ -222,7 +222,7 @@ def test_a_screen_reader_finds_names_and_headings(
     assert [role for role, name, _ in nodes if role in NAMED and not name.strip()] == []
     focusable = {role for role, _, more in nodes if more.get("focusable")}
     assert focusable <= NAMED | {"RootWebArea"}
-    levels = [more.get("level") for role, _, more in nodes if role == "heading"]
+    levels = [int(more["level"]) for role, _, more in nodes if role == "heading"]
     assert levels.count(1) == 1
     assert levels == sorted(levels)
     roles = [role for role, _, _ in nodes]

@@ -425,6 +425,28 @@ def test_a_receiver_waits_for_a_sender() -> None:
     run(work)
 
 
+def test_room_is_held_for_an_upload_from_its_beginning() -> None:  # R-SHR-15
+    limits = Limits(bytes_of_session=2000, bytes_in_total=3000, made_a_minute=0)
+
+    async def work() -> None:
+        async with serving(limits=limits) as served:
+            one, two = await served.make(keys_of(0)), await served.make(keys_of(1))
+            salt = bytes(16)
+            await served.patch(keys_of(0), one, bytes(10), salt=salt, length=2000)
+            full = await served.patch(keys_of(1), two, bytes(10), salt=salt, length=1500)
+            assert full.status_code == 507
+            served.clock.now += 61  # nothing came of the first one
+            fits = await served.patch(keys_of(1), two, bytes(1500), salt=salt)
+            assert fits.status_code == 204
+            late = await served.patch(
+                keys_of(0), one, bytes(1000), salt=salt, offset=10, length=2000
+            )
+            assert late.status_code == 507
+            assert served.sessions.room.used == 1510  # told before any of it was taken
+
+    run(work)
+
+
 def test_uploads_stop_at_the_limits() -> None:  # R-SHR-9
     limits = Limits(bytes_of_session=2000, bytes_in_total=3000, made_a_minute=0)
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ocft.crypto import SEALED_RECORD, ShareKeys
-from ocft.share import DiskStore, DownloadEnded, SessionEnded
+from ocft.share import DiskStore, DownloadEnded, SessionEnded, Sessions
+from ocft.share.downloads import ContentAnswer
 from tests.share.served import FREE, Served, at, keys_of, random_file, run, serving, share
 
 SIZE = 24 << 20  # bytes; more than all buffers between here and there
@@ -79,6 +80,51 @@ def test_a_download_that_nobody_goes_on_with_is_given_back(tmp_path: Path) -> No
             assert await left(served, keys) == 1
             assert len(await served.download(keys)) == SIZE
             assert await left(served, keys) == 404
+
+    run(work)
+
+
+def test_who_says_that_all_arrived_is_counted(tmp_path: Path) -> None:
+    random_file(tmp_path / "one", SIZE)
+
+    async def work() -> None:
+        keys = keys_of()
+        async with serving() as served:
+            share(served.sessions, keys, tmp_path / "one", max_downloads=2)
+            granted = await served.join(keys)
+            await begin(served, keys, granted["headers"])
+            await say(served, keys, granted, ok=True)
+            assert await left(served, keys) == 1
+
+    run(work)
+
+
+def test_what_left_to_nobody_is_not_counted(tmp_path: Path) -> None:
+    random_file(tmp_path / "one", 1000)
+
+    async def work() -> None:
+        sessions = Sessions()
+        session = share(sessions, keys_of(), tmp_path / "one", max_downloads=1)
+        download, _ = sessions.let_in(session)
+        length = session.content.length
+        assert length is not None
+        has_gone = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await has_gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:  # as servers do: what cannot be sent is dropped
+            if message.get("body"):
+                has_gone.set()
+                await asyncio.sleep(0.01)
+
+        answer = ContentAnswer(sessions, session, download, start=0, length=length, is_part=False)
+        with pytest.raises(ConnectionAbortedError):
+            await answer({"type": "http", "method": "GET"}, receive, send)
+        assert (session.whole, session.downloads_left) == (0, 0)
+        sessions.spoil(session)
+        await sessions.close()
 
     run(work)
 

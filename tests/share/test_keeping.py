@@ -6,11 +6,12 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import NoneType
 
 import pytest
 
 from ocft.share import DiskStore, Limits, Sessions
-from ocft.share.refusals import NoSpace
+from ocft.share.refusals import Conflict, NoSpace
 from tests.share.served import Served, at, keys_of, run, sealed_data, serving
 
 
@@ -95,7 +96,7 @@ def test_what_a_sender_was_told_is_synced_outlives_a_loss_of_power(
         session.stored.append(bytes(1000))
         await sessions.keeper.sync(session)
         session.stored.append(bytes(500))
-        monkeypatch.setattr("ocft.share.stores._boot", lambda: "another")
+        monkeypatch.setattr("ocft.share.disk_store._boot", lambda: "another")
         again = Sessions(store=DiskStore(tmp_path))
         again.load()
         content = again.find(keys.id).stored
@@ -214,5 +215,81 @@ def test_a_place_that_cannot_be_made_is_no_room(tmp_path: Path) -> None:
         (tmp_path / "s").rmdir()
         with pytest.raises(NoSpace):
             await sessions.make(keys_of().id, expires_in=60)
+
+    run(work)
+
+
+def slowed_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each sync take a while."""
+    write = os.fsync
+
+    def slow(descriptor: int) -> None:
+        time.sleep(0.02)
+        write(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+
+
+def test_what_ends_while_it_is_written_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowed_down(monkeypatch)
+
+    async def work() -> None:
+        sessions = Sessions(store=DiskStore(tmp_path))
+        for one in "aeimquy4":
+            session, _ = await sessions.make(f"{'a' * 25}{one}", expires_in=60)
+            saving = [asyncio.ensure_future(sessions.keeper.save(session)) for _ in range(3)]
+            await asyncio.sleep(0.01)
+            sessions.end(session, "deleted")
+            await asyncio.gather(*saving)
+        await sessions.close()
+        assert list(tmp_path.iterdir()) == []
+
+    run(work)
+
+
+def test_of_manifests_that_come_at_once_one_is_kept_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowed_down(monkeypatch)
+
+    async def work() -> None:
+        sessions = Sessions(store=DiskStore(tmp_path))
+        session, _ = await sessions.make(keys_of().id, expires_in=60)
+        await asyncio.gather(
+            *(sessions.put_manifest(session, bytes(size)) for size in (100, 200, 300))
+        )
+        assert sessions.room.used == len(await sessions.keeper.manifest(session)) == 300
+
+    run(work)
+
+
+def test_nothing_changes_any_more_once_a_session_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowed_down(monkeypatch)
+
+    async def work() -> None:
+        sessions = Sessions(store=DiskStore(tmp_path))
+        session, _ = await sessions.make(keys_of().id, expires_in=60)
+        await sessions.put_manifest(session, b"first")
+        await sessions.keeper.begin(session, 4, bytes(16))
+        assert session.stored is not None
+        session.stored.append(b"data")
+        late = [
+            sessions.complete(session),
+            sessions.put_manifest(session, b"second"),
+            sessions.keeper.begin(session, 9, bytes(16)),
+        ]
+        holds = asyncio.ensure_future(sessions.keeper.save(session))
+        await asyncio.sleep(0)
+        second = asyncio.ensure_future(late[1])  # waits, and so does what comes after it
+        await asyncio.sleep(0)
+        ends = await asyncio.gather(late[0], second, late[2], holds, return_exceptions=True)
+        assert [type(one) for one in ends] == [NoneType, Conflict, Conflict, NoneType]
+        assert await sessions.keeper.manifest(session) == b"first"
+        assert session.stored.is_complete
+        assert sessions.room.used == 5
 
     run(work)

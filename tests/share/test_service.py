@@ -6,7 +6,7 @@ import pytest
 
 from ocft.errors import ConfigError
 from ocft.share import DiskStore, Limits, MemoryStore, PasswordSecret, SessionEnded, Sessions
-from ocft.share.refusals import NoSession, NoSpace, RateLimited, ShuttingDown, TooLarge
+from ocft.share.refusals import Conflict, NoSession, NoSpace, RateLimited, ShuttingDown, TooLarge
 from ocft.storage import free_space
 from tests.share.served import Clock, at, keys_of, random_file, run, sealed_data, serving, share
 
@@ -235,4 +235,30 @@ def test_a_session_made_before_the_server_is_opened_stays(tmp_path: Path) -> Non
 def test_a_server_without_sessions_is_one_all_the_same() -> None:
     sessions = Sessions()
     assert sessions.count == 0
-    assert (sessions or None) is sessions
+    assert bool(sessions) is True
+
+
+def test_of_two_that_make_the_same_session_at_once_one_has_it(tmp_path: Path) -> None:
+    async def work() -> None:
+        sessions = Sessions(store=DiskStore(tmp_path), limits=Limits(sessions=2))
+        ids = [keys_of(0).id, keys_of(0).id, keys_of(1).id, keys_of(2).id]
+        ends = await asyncio.gather(
+            *(sessions.make(one, expires_in=60) for one in ids), return_exceptions=True
+        )
+        assert [type(one) for one in ends] == [tuple, Conflict, tuple, RateLimited]
+        assert len(list(tmp_path.iterdir())) == sessions.count == 2
+
+    run(work)
+
+
+def test_what_is_made_while_the_server_ends_is_not(tmp_path: Path) -> None:
+    async def work() -> None:
+        sessions = Sessions(store=DiskStore(tmp_path))
+        making = asyncio.ensure_future(sessions.make(keys_of().id, expires_in=60))
+        await asyncio.sleep(0)
+        sessions.is_closing = True
+        with pytest.raises(ShuttingDown):
+            await making
+        assert list(tmp_path.iterdir()) == []
+
+    run(work)
