@@ -150,8 +150,7 @@ class Sessions:
             NoSpace: The disk refuses.
             ShuttingDown: The server ends.
         """
-        if self.is_closing:
-            raise ShuttingDown
+        self._require_open()
         if not is_share_id(session_id):
             raise ValueError("no id of a session")
         if session_id in self._sessions or session_id in self._making:
@@ -163,9 +162,11 @@ class Sessions:
             place = await self.keeper.place(session_id)
         finally:
             self._making.discard(session_id)
-        if self.is_closing:
+        try:
+            self._require_open()
+        except ShuttingDown:
             place.remove()
-            raise ShuttingDown
+            raise
         sender_key = make_token()
         session = Session(
             session_id,
@@ -341,6 +342,10 @@ class Sessions:
         """Tell the observer."""
         if self._observer is not None:
             self._observer(event)
+
+    def _require_open(self) -> None:
+        if self.is_closing:
+            raise ShuttingDown
 
     def _reason(self, session: Session) -> str:
         return "used-up" if session.downloads_left == 0 else "expired"

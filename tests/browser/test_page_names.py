@@ -43,7 +43,7 @@ PATHS = [
     ["d/" * 40 + "e", ("f" * 190 + "/") * 8 + "g"],
     [LONG, f"{LONG}/x", f"{LONG[:160]}_", f"{LONG[:160]}_/y", f"{LONG}/x"],
     ["a", "a (1)", "a", "a (1)/b", "a/b", "a/c"],
-    ["a .txt", "a .txt", "x" * 195 + " yz", "x" * 195 + " yz"],
+    ["a .txt", "a .txt", "x" * 191 + " yz", "x" * 191 + " yz"],
     ["x/" * 31 + "x", "x", "x (1)", *["x/" * at + "x" for at in range(31)]],
 ]
 
