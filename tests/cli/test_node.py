@@ -173,13 +173,19 @@ def test_what_is_no_size_changes_nothing(node: Ocft, tmp_path: Path, size: str) 
     assert config_of(tmp_path) == before
 
 
+def direct_of(tmp_path: Path) -> dict[str, object]:
+    direct = config_of(tmp_path)["direct"]
+    assert isinstance(direct, dict)
+    return direct
+
+
 def test_the_direct_route_is_switched_on_and_off(node: Ocft, tmp_path: Path) -> None:
     assert "straight" not in node("status").out
     assert node("set-direct", "on", "--json").lines == [{"result": "set-direct", "enabled": True}]
-    assert config_of(tmp_path)["direct"]["enabled"] is True
+    assert direct_of(tmp_path)["enabled"] is True
     assert "straight" in node("status").out
     assert node("set-direct", "off").status == 0
-    assert config_of(tmp_path)["direct"]["enabled"] is False
+    assert direct_of(tmp_path)["enabled"] is False
     assert node("set-direct", "maybe").status == 1
 
 
@@ -189,7 +195,7 @@ def test_the_other_settings_of_the_direct_route_stay(node: Ocft, tmp_path: Path)
     config["direct"] = {"enabled": False, "port": 7000}
     config_file.write_text(json.dumps(config))
     node("set-direct", "on")
-    direct = config_of(tmp_path)["direct"]
+    direct = direct_of(tmp_path)
     assert (direct["enabled"], direct["port"]) == (True, 7000)
 
 
