@@ -222,7 +222,7 @@ async def be_people(ports: list[int]) -> None:
 
 async def be_idle() -> None:
     """Answer each request with as many bytes as the page has, and do nothing else."""
-    from ocft.share.page_files import page_files
+    from ocft.share.server.page_files import page_files
 
     files = {f"/s/assets/{name}": file.data for name, file in page_files().items()}
     files["/s/"] = files["/s/assets/index.html"]

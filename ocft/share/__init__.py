@@ -4,9 +4,29 @@ The specification is docs/share-protocol.md. What serves and what asks over HTTP
 it is used, since it comes with the extra `ocft[share]`.
 """
 
-from ocft.share.client import SessionView, ShareClient
-from ocft.share.disk_store import DiskStore
-from ocft.share.happenings import (
+from ocft.share.client.api import SessionView, ShareClient
+from ocft.share.client.patience import Waiting
+from ocft.share.client.receiving import (
+    Received,
+    ReceiveEvent,
+    ReceiveProgress,
+    SenderFound,
+    SessionJoined,
+    look,
+    receive,
+)
+from ocft.share.client.sending import SharedFiles, Upload
+from ocft.share.client.sinks import FolderSink, Sink, StreamSink
+from ocft.share.client.unfinished import Unfinished, UnfinishedUpload
+from ocft.share.links import ShareLink, is_near, parse_link, parse_server
+from ocft.share.manifest import (
+    SharedFile,
+    ShareManifest,
+    pack_share_manifest,
+    parse_share_manifest,
+)
+from ocft.share.server.disk_store import DiskStore
+from ocft.share.server.happenings import (
     DownloadEnded,
     DownloadProgress,
     DownloadStarted,
@@ -17,32 +37,12 @@ from ocft.share.happenings import (
     SessionReady,
     ShareEvent,
 )
-from ocft.share.limits import Limits
-from ocft.share.links import ShareLink, is_near, parse_link, parse_server
-from ocft.share.manifest import (
-    SharedFile,
-    ShareManifest,
-    pack_share_manifest,
-    parse_share_manifest,
-)
-from ocft.share.passwords import PasswordSecret
-from ocft.share.patience import Waiting
-from ocft.share.receiving import (
-    Received,
-    ReceiveEvent,
-    ReceiveProgress,
-    SenderFound,
-    SessionJoined,
-    look,
-    receive,
-)
-from ocft.share.sending import SharedFiles, Upload
-from ocft.share.service import Sessions
-from ocft.share.serving import ShareServer, make_app, open_server
-from ocft.share.sessions import Session
-from ocft.share.sinks import FolderSink, Sink, StreamSink
-from ocft.share.stores import MemoryStore
-from ocft.share.unfinished import Unfinished, UnfinishedUpload
+from ocft.share.server.limits import Limits
+from ocft.share.server.passwords import PasswordSecret
+from ocft.share.server.service import Sessions
+from ocft.share.server.serving import ShareServer, make_app, open_server
+from ocft.share.server.sessions import Session
+from ocft.share.server.stores import MemoryStore
 
 __all__ = [
     "DiskStore",

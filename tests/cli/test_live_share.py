@@ -29,7 +29,7 @@ from ocft.share import (
     SessionEnded,
     ShareEvent,
 )
-from tests.share.test_sending import files_of
+from tests.share.client.test_sending import files_of
 
 OPTIONS: dict[str, Any] = {
     "hosts": None,

@@ -17,8 +17,8 @@ from ocft.errors import ServerUnreachableError
 from ocft.share import ShareClient, ShareLink, Upload
 from tests.cli.conftest import Ocft
 from tests.cli.service_in_thread import Service, free_port
+from tests.share.client.test_sending import files_of
 from tests.share.served import random_file
-from tests.share.test_sending import files_of
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_an_inbox_takes_one_delivery(
     code, port = make_share_code(), free_port()
     keys = share_keys(code)
     monkeypatch.setattr("ocft.crypto.make_share_code", lambda: code)
-    monkeypatch.setattr("ocft.share.service.make_token", lambda: "k" * 43)
+    monkeypatch.setattr("ocft.share.server.service.make_token", lambda: "k" * 43)
     data = random_file(tmp_path / "file", 2 * RECORD)
 
     async def put() -> None:

@@ -1,0 +1,1 @@
+"""Those who ask a server: they send files to it, and receive them."""
