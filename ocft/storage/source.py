@@ -168,7 +168,11 @@ class Source:
 
 
 def has_same_content(one: SourceSnapshot, other: SourceSnapshot) -> bool:
-    """Say whether two looks at a path saw the same content, be it in another file."""
+    """Say whether two looks at one file saw the same content.
+
+    Of two files it says nothing: another one may have the same size and time. A path that leads to
+    another file by now needs :meth:`Source.confirm`.
+    """
     return (one.size, one.mtime_ns) == (other.size, other.mtime_ns)
 
 

@@ -92,6 +92,8 @@ class SourceSet:
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from a place in the byte space.
 
+        A file that is opened for it, and is another one than what was offered, is read whole first.
+
         Raises:
             SourceChangedError: A file is not what it was any more.
             SourceNotFoundError: A file is gone, or the disk refused.
@@ -126,7 +128,7 @@ class SourceSet:
         touched = []
         for number, path in enumerate(self._paths):
             with Source.open(path) as source:
-                if not has_same_content(source.snapshot, self._snapshots[number]):
+                if source.snapshot != self._snapshots[number]:
                     touched.append(number)
         return touched
 
@@ -167,9 +169,16 @@ class SourceSet:
         while len(self._open) >= _MAX_OPEN:
             self._forget(next(iter(self._open)))
         source = Source.open(self._paths[number])
-        if not has_same_content(source.snapshot, self._snapshots[number]):
+        try:
+            if not has_same_content(source.snapshot, self._snapshots[number]):
+                raise SourceChangedError(f"{source.path} was changed after it had been offered.")
+            if source.snapshot != self._snapshots[number]:
+                # Another file of the same size and time: a copy, or what somebody put in its place.
+                source.confirm(self._files[number].digest.hex())
+        except BaseException:
             source.close()
-            raise SourceChangedError(f"{source.path} was changed after it had been offered.")
+            raise
+        self._snapshots[number] = source.snapshot
         self._open[number] = source
         if len(self._files) == 1:
             self._only = source

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ocft.errors import MalformedMessageError, SourceChangedError, SourceNotFoundError
 from ocft.storage import Collected, SourceSet, collect
+from ocft.storage.source import Source
 from ocft.wire import digest_of, pack_manifest
 
 MakeSet = Callable[..., SourceSet]
@@ -161,6 +162,51 @@ def test_a_file_that_was_only_touched_is_confirmed(make_set: MakeSet, count: int
         assert sources.touched() == []
         assert sources.read(place, 6) == b"abcdef"
         assert sources.sources[0][1].mtime_ns == 1_000_000_000
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("as_link", [False, True])
+def test_another_file_of_the_same_size_and_time_is_noticed(
+    make_set: MakeSet, tmp_path: Path, count: int, *, as_link: bool
+) -> None:
+    with make_set(*[b"abcdef"] * count) as sources:
+        path, snapshot = sources.sources[0]
+        other = _twin(tmp_path / "other", b"secret", snapshot.mtime_ns)
+        if as_link:
+            path.unlink()
+            path.symlink_to(other)
+        else:
+            other.replace(path)
+        assert sources.touched() == [0]
+        for _ in range(2):
+            with pytest.raises(SourceChangedError):
+                sources.read(len(sources._manifest), 3)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_copy_with_the_same_time_is_read_once_more_and_taken(
+    make_set: MakeSet, tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirmed = []
+    with make_set(*[b"abcdef"] * count) as sources:
+        path, snapshot = sources.sources[0]
+        _twin(tmp_path / "copy", b"abcdef", snapshot.mtime_ns).replace(path)
+        confirm = Source.confirm
+        monkeypatch.setattr(
+            Source, "confirm", lambda one, it: (confirmed.append(one.path), confirm(one, it))
+        )
+        place = len(sources._manifest)
+        assert sources.read(place, 6) == b"abcdef"
+        sources.close()
+        assert sources.read(place, 6) == b"abcdef"
+        assert sources.touched() == []
+    assert confirmed == [path]
+
+
+def _twin(path: Path, content: bytes, mtime_ns: int) -> Path:
+    path.write_bytes(content)
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+    return path
 
 
 def test_a_file_that_is_gone_is_noticed(make_set: MakeSet) -> None:

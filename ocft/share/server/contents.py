@@ -121,6 +121,8 @@ class _LiveAnswer:
         return sealed
 
     def close(self) -> None:
+        # A file that was found to be a copy is not compared again for the next answer.
+        self._content._sources = self._files.sources  # noqa: SLF001
         self._files.close()
 
 
