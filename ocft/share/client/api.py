@@ -49,18 +49,17 @@ _SPAKE: Final = 33
 _SEALED_P: Final = 48
 _MAX_TOKEN: Final = 128  # characters
 _MAX_WAIT: Final = 3600.0  # seconds: more is no pause
+_USUAL_WAIT: Final = 10.0
 _MAX_SAID: Final = 300  # characters of what a server says
 _CONNECT: Final = 10.0  # seconds
 _SILENCE: Final = 30.0  # seconds without a byte
 _STATUSES: Final[dict[int, type[OcftError]]] = {
     401: NotAuthorisedError,
     404: NoSessionError,
+    408: ServerUnreachableError,  # this machine slept, or the line stood still
     409: SessionConflictError,
     413: FileTooLargeError,
     421: MalformedAnswerError,
-    502: ServerUnreachableError,  # a proxy, while the server behind it starts anew
-    503: ServerUnreachableError,
-    504: ServerUnreachableError,
     507: ServerRefusedError,
 }
 _CODES: Final[dict[str, type[OcftError]]] = {
@@ -467,10 +466,12 @@ class ShareClient:
         said = told.get("message") if isinstance(told, dict) else None
         words = said[:_MAX_SAID] if isinstance(said, str) and said else ""
         if status == 429:  # noqa: PLR2004 - Too Many Requests
-            return _pause_error(response.headers.get("Retry-After"), words)
+            return _pause_error(response.headers.get("Retry-After"), words, is_ours=code is not None)
         if status == 404 and code is None:  # noqa: PLR2004 - Not Found, by somebody else
             return MalformedAnswerError("What answers at this address is no OCFT server.")
-        kind = _CODES.get(str(code)) or _STATUSES.get(status, MalformedAnswerError)
+        # A server that fails once, or a proxy while the server behind it starts anew.
+        other = ServerUnreachableError if status >= 500 else MalformedAnswerError  # noqa: PLR2004
+        kind = _CODES.get(str(code)) or _STATUSES.get(status, other)
         return kind(_WORDS.get(status) or words or f"The server answered with status {status}.")
 
     async def _fields(self, response: "httpx.Response") -> dict[str, Any]:
@@ -562,9 +563,11 @@ def _moment(value: object) -> float | None:
     return float(value) if is_number and 0 < value < 1e12 else None  # type: ignore[operator, arg-type]  # noqa: PLR2004 - far away
 
 
-def _pause_error(retry_after: str | None, words: str) -> OcftError:
+def _pause_error(retry_after: str | None, words: str, *, is_ours: bool) -> OcftError:
     """Return what 429 means: a pause, or a password that is locked, which no pause ends."""
     wait = _seconds(retry_after)
+    if wait is None and not is_ours:
+        wait = _USUAL_WAIT  # a proxy may say it as a date, or not at all
     if wait is None:
         return WrongPasswordError(words or "The password is locked.")
     return RateLimitedError(f"The server asks for a pause of {wait:g} seconds.", retry_after=wait)

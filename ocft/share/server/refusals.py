@@ -70,6 +70,12 @@ class WrongMethod(Refusal):
     code = "WRONG_METHOD"
 
 
+class TooSlow(Refusal):
+    """The body did not come in time; it may be sent again."""
+
+    status = 408
+
+
 class Conflict(Refusal):
     """Not in the state that the session is in."""
 

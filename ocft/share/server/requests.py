@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from ocft.crypto import SALT, SEALED_RECORD, parse_octets
 from ocft.errors import MalformedMessageError, UnsealError
-from ocft.share.server.refusals import BadRequest, LengthNeeded, TooLarge, WrongRange
+from ocft.share.server.refusals import BadRequest, LengthNeeded, TooLarge, TooSlow, WrongRange
 from ocft.share.strict_json import parse_json
 
 M = TypeVar("M", bound=BaseModel)
@@ -65,7 +65,8 @@ async def read_json(request: Request, model: type[M], *, idle_seconds: float) ->
     send one, and would keep a connection for days by a byte now and then.
 
     Raises:
-        BadRequest: It is something else, or took too long.
+        BadRequest: It is something else.
+        TooSlow: It took too long.
         TooLarge: It is longer than any that makes sense.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -75,7 +76,7 @@ async def read_json(request: Request, model: type[M], *, idle_seconds: float) ->
         async with asyncio.timeout(idle_seconds):
             data = await read_body(request, _MAX_JSON, idle_seconds=idle_seconds)
     except TimeoutError as error:
-        raise BadRequest("The body took too long.") from error
+        raise TooSlow("The body took too long.") from error
     try:
         return model.model_validate(parse_json(data))
     except (MalformedMessageError, ValidationError) as error:
@@ -87,7 +88,8 @@ async def read_body(request: Request, most: int, *, idle_seconds: float) -> byte
 
     Raises:
         TooLarge: It has more than `most` bytes.
-        BadRequest: It stopped coming.
+        TooSlow: It stopped coming.
+        BadRequest: The connection was cut.
     """
     if (length := body_length(request)) is not None and length > most:
         raise TooLarge("The body is too long.")
@@ -103,7 +105,8 @@ async def body_pieces(request: Request, *, idle_seconds: float) -> AsyncIterator
     """Yield a body as it comes.
 
     Raises:
-        BadRequest: Nothing came for too long, or the connection was cut.
+        TooSlow: Nothing came for too long.
+        BadRequest: The connection was cut.
     """
     pieces = request.stream()
     while True:
@@ -111,7 +114,7 @@ async def body_pieces(request: Request, *, idle_seconds: float) -> AsyncIterator
             async with asyncio.timeout(idle_seconds):
                 piece = await anext(pieces, None)
         except TimeoutError as error:
-            raise BadRequest("The body stopped coming.") from error
+            raise TooSlow("The body stopped coming.") from error
         except ClientDisconnect as error:
             raise BadRequest("The connection was cut.") from error
         if piece is None:

@@ -139,7 +139,9 @@ async def stored(client: ShareClient) -> Any:
         (421, "WRONG_HOST", MalformedAnswerError, 3),
         (503, "SHUTTING_DOWN", ServerUnreachableError, 3),
         (507, "NO_SPACE", ServerRefusedError, 7),
-        (500, "ANYTHING", MalformedAnswerError, 3),
+        (400, "BAD_REQUEST", MalformedAnswerError, 3),
+        (408, "BAD_REQUEST", ServerUnreachableError, 3),
+        (500, "INTERNAL", ServerUnreachableError, 3),
     ],
 )
 def test_each_refusal_has_its_error(
@@ -148,7 +150,7 @@ def test_each_refusal_has_its_error(
     assert ends_in(kind, look, refusal(status, code)).exit_status == exit_status
 
 
-@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520])
 def test_a_proxy_whose_server_starts_anew_is_worth_waiting_for(status: int) -> None:
     error = ends_in(ServerUnreachableError, look, answer(status, b"<html>Bad Gateway</html>"))
     assert error.retryable
@@ -161,6 +163,10 @@ def test_a_pause_is_what_the_server_says_within_reason() -> None:
         assert error.retry_after == wait
     for said in ("", "-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 17):
         ends_in(WrongPasswordError, look, refusal(429, "RATE_LIMITED", Retry_After=said))
+    for page in (b"<html>Too many</html>", b""):  # of a proxy: nobody locked a password
+        error = ends_in(RateLimitedError, look, answer(429, page))
+        assert isinstance(error, RateLimitedError)
+        assert error.retry_after == 10.0
 
 
 def test_what_a_server_says_is_cut_short() -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ocft.crypto import RECORD, ShareKeys, make_salt, make_share_code, share_keys
+from ocft.crypto import RECORD, SEALED_RECORD, ShareKeys, make_salt, make_share_code, share_keys
 from ocft.errors import NotAuthorisedError, ServerRefusedError, SourceChangedError
 from ocft.share import ShareClient, SharedFiles, ShareManifest, Upload
 from ocft.storage import Collected, SourceSet
@@ -50,6 +51,37 @@ def test_an_upload_goes_on_after_its_connection_broke(keys: ShareKeys, tmp_path:
                 assert await served.download(keys) == data
 
         run(work)
+
+
+def test_a_sender_that_slept_goes_on(
+    keys: ShareKeys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = random_file(tmp_path / "file", 3 * RECORD)
+    read, slept = SourceSet.read, threading.Event()
+
+    async def work() -> None:
+        async with serving(limits=replace(FREE, idle_seconds=0.2)) as served:
+
+            def read_slowly(source: SourceSet, offset: int, length: int) -> bytes:
+                stored = served.sessions.find(keys.id).stored
+                assert stored is not None
+                is_last = offset + length == source.size
+                # The end of what came is put there when the server has waited for long enough.
+                for _ in range(1000 if is_last else 0):
+                    if slept.is_set() or stored.stored == 2 * SEALED_RECORD:
+                        slept.set()
+                        break
+                    slept.wait(0.01)
+                return read(source, offset, length)
+
+            async with ShareClient(served.server.bases[0], keys.id) as client:
+                grant = await client.create(expires_in=60, max_downloads=None, password=None)
+                monkeypatch.setattr(SourceSet, "read", read_slowly)
+                await Upload(client, keys, files_of(tmp_path / "file")).run(grant.sender_key)
+            assert await served.download(keys) == data
+
+    run(work)
+    assert slept.is_set()
 
 
 def test_a_wrong_sender_key_is_told_before_anything_is_sent(
