@@ -51,6 +51,7 @@ class DiskStore:
             folder.mkdir(mode=0o700)
         except OSError as error:
             raise StorageError(f"{folder} cannot be made: {error.strerror}.") from error
+        _sync_names(self._folder)
         return DiskPlace(folder)
 
     def free(self) -> int:

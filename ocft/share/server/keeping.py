@@ -178,7 +178,8 @@ class Keeper:
         self._threads.shutdown(wait=False)
 
     async def _remove(self, session: Session, place: Place) -> None:
-        async with session.writing:  # else who writes just now would bring some of it back
+        # Else who writes just now would bring some of it back.
+        async with session.appending, session.writing:
             await in_thread_of(self._threads, place.remove)
 
     async def _write(self, session: Session, write: Callable[[Place], None]) -> None:

@@ -230,10 +230,14 @@ class Sessions:
             download: Which one.
             ok: What its receiver says; None: nothing.
             code: The receiver's error.
+
+        Raises:
+            NoSession: It was over before.
         """
+        if not session.drop(download):
+            raise NoSession
         if ok and download.is_started:
             session.complete(download)
-        session.drop(download)
         if download.is_started:
             self.counts["done" if ok else "failed"] += 1
             self.tell(DownloadEnded(session.id, download.name, ok, code))
@@ -250,6 +254,8 @@ class Sessions:
             NoSession: It is over.
             NoSpace: The disk, or the quota, refuses.
         """
+        if session.is_over:  # while its body came
+            raise NoSession
         if session.is_ready or session.place is None:
             raise Conflict("This session is complete.")
         self.room.take(session, len(sealed))

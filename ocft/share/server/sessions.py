@@ -77,6 +77,8 @@ class Session:
         """Downloads of which all left, within the session's life."""
         self.writing = asyncio.Lock()
         """Held by who writes to the place."""
+        self.appending = asyncio.Lock()
+        """Held by an upload while it changes the content."""
         self.upload_turn = 0
         """Which upload may go on: the newest."""
         self.taken = 0
@@ -172,9 +174,10 @@ class Session:
         self.whole += 1
         return True
 
-    def drop(self, download: Download) -> None:
-        """Forget a download: it is over."""
-        self._downloads.pop(download.token, None)
+    def drop(self, download: Download) -> bool:
+        """Forget a download: it is over, its answers too; say whether it was not before."""
+        download.turn += 1
+        return self._downloads.pop(download.token, None) is not None
 
     def overdue(self, limits: Limits, steady: float) -> list[Download]:
         """Return the downloads that nobody went on with in time."""

@@ -1,6 +1,5 @@
 """Takes sealed content from a sender, in pieces, so that a broken upload goes on where it was."""
 
-import asyncio
 from typing import Final
 
 from starlette.requests import Request
@@ -25,7 +24,6 @@ class Uploads:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._locks: dict[str, asyncio.Lock] = {}
 
     async def take(self, request: Request, session: Session) -> int:
         """Take the body of one request, and return how much is stored then.
@@ -39,15 +37,12 @@ class Uploads:
         content = _open(session)
         session.upload_turn += 1
         turn = session.upload_turn
-        lock = self._locks.setdefault(session.id, asyncio.Lock())
-        try:
-            async with lock:  # an older one ends with the piece that it writes
-                _check_turn(session, turn)
-                await self._prepare(session, content, offset, length, salt)
-            await self._append_all(request, session, content, turn, lock)
-        finally:
-            if session.upload_turn == turn:
-                self._locks.pop(session.id, None)
+        async with session.appending:  # an older one ends with the piece that it writes
+            _check_turn(session, turn)
+            await self._prepare(session, content, offset, length, salt)
+            _check_turn(session, turn)  # nothing is promised to a session that ended meanwhile
+            self._sessions.room.promise(session, length - offset)
+        await self._append_all(request, session, content, turn)
         return content.stored
 
     async def _prepare(
@@ -66,15 +61,9 @@ class Uploads:
             raise Conflict("This is another content than the one that was begun.")
         if offset != content.stored:
             raise _misplaced(content.stored)
-        self._sessions.room.promise(session, length - offset)
 
     async def _append_all(
-        self,
-        request: Request,
-        session: Session,
-        content: StoredContent,
-        turn: int,
-        lock: asyncio.Lock,
+        self, request: Request, session: Session, content: StoredContent, turn: int
     ) -> None:
         waiting = bytearray()
         idle = self._sessions.limits.idle_seconds
@@ -83,25 +72,20 @@ class Uploads:
                 waiting += piece
                 await self._sessions.turns.wait()
                 if len(waiting) >= _PIECE:
-                    await self._append(session, content, turn, lock, waiting)
+                    await self._append(session, content, turn, waiting)
         finally:
             # What came before the connection broke is worth keeping.
             if waiting and session.upload_turn == turn and not session.is_over:
-                await self._append(session, content, turn, lock, waiting)
+                await self._append(session, content, turn, waiting)
         _check_turn(session, turn)
         await self._sessions.keeper.sync(session)
 
     async def _append(
-        self,
-        session: Session,
-        content: StoredContent,
-        turn: int,
-        lock: asyncio.Lock,
-        waiting: bytearray,
+        self, session: Session, content: StoredContent, turn: int, waiting: bytearray
     ) -> None:
         data = bytes(waiting)
         waiting.clear()
-        async with lock:
+        async with session.appending:
             _check_turn(session, turn)
             if content.length is None or content.stored + len(data) > content.length:
                 raise Conflict("This is more than was declared.")

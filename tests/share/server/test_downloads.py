@@ -1,9 +1,11 @@
 """How often content is fetched: a download counts when it is whole (R-SHR-14)."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from ocft.crypto import SEALED_RECORD, ShareKeys
@@ -140,6 +142,61 @@ def test_a_receiver_that_fails_gives_its_download_back_at_once(tmp_path: Path) -
             await begin(served, keys, granted["headers"])
             await say(served, keys, granted, ok=False, code="NO_SPACE")
             assert await left(served, keys) == 2
+
+    run(work)
+
+
+def test_who_gives_a_download_back_is_sent_no_more_of_it(tmp_path: Path) -> None:
+    random_file(tmp_path / "one", SIZE)
+
+    async def work() -> None:
+        keys = keys_of()
+        async with serving() as served:
+            session = share(served.sessions, keys, tmp_path / "one", max_downloads=1)
+            granted = await served.join(keys)
+            place, headers = f"{at(keys)}/content", granted["headers"]
+            async with served.client.stream("GET", place, headers=headers) as answer:
+                pieces = answer.aiter_raw()
+                await anext(pieces)
+                await say(served, keys, granted, ok=False)
+                assert session.downloads_left == 1  # somebody else may have it now
+                with pytest.raises(httpx.RemoteProtocolError):
+                    async for _ in pieces:
+                        pass
+            assert session.whole == 0
+
+    run(work)
+
+
+def test_a_receipt_counts_once(tmp_path: Path) -> None:
+    random_file(tmp_path / "one", 1000)
+
+    async def work() -> None:
+        keys = keys_of()
+        async with serving() as served:
+            share(served.sessions, keys, tmp_path / "one")
+            granted = await served.join(keys)
+            await fetch(served, keys, granted["headers"])
+            done = f"{at(keys)}/downloads/{granted['download']}/done"
+            both_came, statuses = asyncio.Barrier(2), []
+
+            async def receipt() -> AsyncIterator[bytes]:
+                yield b'{"ok": '
+                await asyncio.sleep(0.1)  # both were let in before either of them ends
+                await both_came.wait()
+                yield b"true}"
+
+            async def send() -> None:
+                kind = {"Content-Type": "application/json"}
+                answer = await served.client.post(
+                    done, headers=granted["headers"] | kind, content=receipt()
+                )
+                statuses.append(answer.status_code)
+
+            await asyncio.gather(send(), send())
+            assert sorted(statuses) == [204, 404]
+            assert served.sessions.counts["done"] == 1
+            assert served.kinds().count("DownloadEnded") == 1
 
     run(work)
 

@@ -5,12 +5,16 @@ import json
 import os
 import threading
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import NoneType
+from typing import Any
 
 import pytest
 
 from ocft.share import DiskStore, Limits, Sessions
+from ocft.share.server.contents import StoredContent
+from ocft.share.server.disk_store import DiskPlace
 from ocft.share.server.refusals import Conflict, NoSpace
 from tests.share.served import Served, at, keys_of, run, sealed_data, serving
 
@@ -175,6 +179,72 @@ def test_a_disk_that_is_slow_to_sync_holds_up_nobody_who_reads(
             finally:
                 may_end.set()
                 await making
+
+    run(work)
+
+
+def test_a_manifest_that_comes_after_its_session_takes_no_room() -> None:
+    async def work() -> None:
+        keys = keys_of()
+        async with serving() as served:
+            headers = await served.make(keys)
+
+            async def manifest() -> AsyncIterator[bytes]:
+                yield bytes(1000)
+                deleted = await served.client.delete(at(keys), headers=headers)
+                assert deleted.status_code == 204
+                yield bytes(1000)
+
+            place = f"{at(keys)}/manifest"
+            answer = await served.client.put(place, content=manifest(), headers=headers)
+            assert answer.status_code == 404
+            assert served.sessions.room.used == 0
+
+    run(work)
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_what_ends_while_an_upload_writes_is_removed_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_begun: bool
+) -> None:
+    """A folder that is removed under a writer would be half there until the next start."""
+    order = []
+    slow = DiskPlace.save if not is_begun else StoredContent.append
+    owner: Any = StoredContent if is_begun else DiskPlace
+
+    async def work() -> None:
+        keys = keys_of()
+        async with serving(store=DiskStore(tmp_path)) as served:
+            headers = await served.make(keys)
+            loop, has_begun, may_end = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+            def write(*arguments: Any) -> None:
+                loop.call_soon_threadsafe(has_begun.set)
+                may_end.wait(10)
+                slow(*arguments)
+                order.append("written")
+
+            def remove(place: DiskPlace) -> None:
+                order.append("removed")
+                removed(place)
+
+            removed = DiskPlace.remove
+            monkeypatch.setattr(owner, slow.__name__, write)
+            monkeypatch.setattr(DiskPlace, "remove", remove)
+            uploading = asyncio.ensure_future(
+                served.patch(keys, headers, bytes(700), salt=bytes(16), length=1000)
+            )
+            await has_begun.wait()
+            assert (await served.client.delete(at(keys), headers=headers)).status_code == 204
+            await asyncio.sleep(0.05)  # in which it would be removed
+            may_end.set()
+            assert (await uploading).status_code == 404
+            while len(order) < 2:
+                await asyncio.sleep(0.01)
+            assert order == ["written", "removed"]
+            assert served.sessions.room.used == 0
+            assert not served.sessions.room._promised
+        assert list(tmp_path.iterdir()) == []
 
     run(work)
 
