@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _EXPIRES_IN: Final = 7 * 24 * 3600  # seconds; the process usually ends long before
 _PREFIX: Final = "inbox-"
 _LOOK_AGAIN: Final = 0.2  # seconds
+_BROKEN: Final = 300.0  # seconds in which an upload that broke off may be gone on with
 
 
 class Inbox:
@@ -69,7 +70,7 @@ class Inbox:
         Args:
             sink: Where it goes.
             tell: Told what happens when it is received.
-            within: Seconds to wait for it to begin; None: as long as it takes.
+            within: Seconds to wait while nothing comes; None: as long as it takes.
             folder: Where it is kept meanwhile: on the disk that it goes to.
 
         Raises:
@@ -120,13 +121,16 @@ class Inbox:
                 return await receive(own, sink, tell=tell)
 
     async def _until_ready(self, session: "Session", within: float | None) -> None:
-        """Wait until everything is there; the time-out runs only until something is."""
-        waited = 0.0
+        """Wait until everything is there; the time-out runs while nothing comes."""
+        waited, before = 0.0, 0
         while not self._is_ready.is_set():
             if self._is_over:
                 raise NoSessionError("The inbox expired.")
-            has_begun = session.stored is not None and session.stored.stored > 0
-            if within is not None and not has_begun and waited >= within:
+            there = session.stored.stored if session.stored is not None else 0
+            if there != before:
+                # Who has begun may lose the connection for a while.
+                waited, before, within = 0.0, there, within and max(within, _BROKEN)
+            if within is not None and waited >= within:
                 raise TransferTimeoutError(f"Nothing came within {within:g} seconds.")
             try:
                 async with asyncio.timeout(_LOOK_AGAIN):

@@ -170,11 +170,7 @@ class SourceSet:
             self._forget(next(iter(self._open)))
         source = Source.open(self._paths[number])
         try:
-            if not has_same_content(source.snapshot, self._snapshots[number]):
-                raise SourceChangedError(f"{source.path} was changed after it had been offered.")
-            if source.snapshot != self._snapshots[number]:
-                # Another file of the same size and time: a copy, or what somebody put in its place.
-                source.confirm(self._files[number].digest.hex())
+            self._compare(number, source)
         except BaseException:
             source.close()
             raise
@@ -183,6 +179,14 @@ class SourceSet:
         if len(self._files) == 1:
             self._only = source
         return source
+
+    def _compare(self, number: int, source: Source) -> None:
+        offered = self._snapshots[number]
+        if not has_same_content(source.snapshot, offered):
+            raise SourceChangedError(f"{source.path} was changed after it had been offered.")
+        if source.snapshot != offered:
+            # Another file of the same size and time: a copy, or what somebody put in its place.
+            source.confirm(self._files[number].digest.hex())
 
     def _forget(self, number: int) -> None:
         self._only = None

@@ -7,14 +7,18 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 pytest.importorskip("starlette", reason="sharing is not installed: pip install 'ocft[share]'")
 
+from ocft.cli.inbox import Inbox
 from ocft.crypto import RECORD, make_share_code, share_keys
-from ocft.errors import ServerUnreachableError
+from ocft.errors import ServerUnreachableError, TransferTimeoutError
 from ocft.share import ShareClient, ShareLink, Upload
+from ocft.testing import run
 from tests.cli.conftest import Ocft
 from tests.cli.service_in_thread import Service, free_port
 from tests.share.client.test_sending import files_of
@@ -134,6 +138,29 @@ def test_an_inbox_takes_one_delivery(
     )
     assert (tmp_path / "inbox" / "file").read_bytes() == data
     assert sorted(path.name for path in (tmp_path / "inbox").iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize(("comes_at", "ends_at"), [([], 60), ([50, 300, 590], 890)])
+def test_an_inbox_waits_while_something_comes_and_not_for_ever(
+    comes_at: list[float], ends_at: float
+) -> None:
+    async def work() -> None:
+        make: Any = Inbox  # it is told, and it asks, nothing here
+        inbox = make(None, None, hosts=None, port=0, public_url=None, qr=None)
+        session: Any = SimpleNamespace(stored=SimpleNamespace(stored=0))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        def come() -> None:
+            session.stored.stored += 1
+
+        for moment in comes_at:
+            loop.call_at(began + moment, come)
+        with pytest.raises(TransferTimeoutError):
+            await inbox._until_ready(session, 60.0)
+        assert ends_at <= loop.time() - began < ends_at + 2
+
+    run(work())
 
 
 def test_what_a_crash_left_of_an_inbox_goes_away(ocft: Ocft, tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ class CuttingProxy:
 
     def _pass(self, origin: socket.socket, target: socket.socket, left: int | None) -> None:
         """Pass bytes on in one direction, at most `left` of them where that is a number."""
-        is_up = origin.getsockname()[1] == self.port
-        with suppress(OSError):
+        with suppress(OSError):  # it may be cut before this thread begins
+            is_up = origin.getsockname()[1] == self.port
             while left is None or left > 0:
                 data = origin.recv(_PIECE if left is None else min(_PIECE, left))
                 if not data:

@@ -192,9 +192,12 @@ def test_a_copy_with_the_same_time_is_read_once_more_and_taken(
         path, snapshot = sources.sources[0]
         _twin(tmp_path / "copy", b"abcdef", snapshot.mtime_ns).replace(path)
         confirm = Source.confirm
-        monkeypatch.setattr(
-            Source, "confirm", lambda one, it: (confirmed.append(one.path), confirm(one, it))
-        )
+
+        def count_it(source: Source, digest: str) -> None:
+            confirmed.append(source.path)
+            confirm(source, digest)
+
+        monkeypatch.setattr(Source, "confirm", count_it)
         place = len(sources._manifest)
         assert sources.read(place, 6) == b"abcdef"
         sources.close()

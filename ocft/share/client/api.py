@@ -466,7 +466,9 @@ class ShareClient:
         said = told.get("message") if isinstance(told, dict) else None
         words = said[:_MAX_SAID] if isinstance(said, str) and said else ""
         if status == 429:  # noqa: PLR2004 - Too Many Requests
-            return _pause_error(response.headers.get("Retry-After"), words, is_ours=code is not None)
+            return _pause_error(
+                response.headers.get("Retry-After"), words, is_ours=code is not None
+            )
         if status == 404 and code is None:  # noqa: PLR2004 - Not Found, by somebody else
             return MalformedAnswerError("What answers at this address is no OCFT server.")
         # A server that fails once, or a proxy while the server behind it starts anew.

@@ -254,7 +254,10 @@ class _Receiving:
         )
 
     async def _wait_until_ready(self, deadline: float | None) -> SessionView:
-        view = await self._client.look()
+        try:
+            view = await self._client.look()  # where nobody is, that is said at once
+        except RateLimitedError:
+            view = await patiently(self._client.look, deadline, self._patience())
         self._tell(SessionJoined())
         while not view.is_ready:
             await _pause(_LOOK_AGAIN, deadline)

@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ocft.crypto import RECORD
-from ocft.errors import ConfigError, DigestMismatchError, StorageError
+from ocft.errors import (
+    ConfigError,
+    DigestMismatchError,
+    NotEnoughSpaceError,
+    StorageError,
+)
 from ocft.share.manifest import SharedFile
-from ocft.storage import Landing, LandingFile
+from ocft.storage import Landing, LandingFile, free_space
 
 
 class Sink(Protocol):
@@ -54,6 +59,7 @@ class Sink(Protocol):
 
         Raises:
             UnsafeNameError: A name cannot be saved as it is.
+            NotEnoughSpaceError: It does not fit; nothing of it was written.
             StorageError: The disk refused.
         """
 
@@ -129,7 +135,8 @@ class FolderSink:
     def begin(self, files: Sequence[SharedFile]) -> None:
         """Say what is to come, and find what came already."""
         self._size = sum(file.size for file in files)
-        self._there.begin(
+        there = self._there
+        there.begin(
             [
                 LandingFile(
                     file.name, file.size, bytes.fromhex(file.digest) if file.digest else None
@@ -137,6 +144,11 @@ class FolderSink:
                 for file in files
             ]
         )
+        missing = 0 if self.is_complete else self._size - there.position
+        if missing > free_space(self._directory):
+            raise NotEnoughSpaceError(
+                f"{self._directory} has no room for the {missing} bytes that are to come."
+            )
 
     def forget(self) -> None:
         """Remove what came."""

@@ -20,6 +20,7 @@ from ocft.crypto import (
 from ocft.errors import (
     DigestMismatchError,
     NoSessionError,
+    RateLimitedError,
     ServerUnreachableError,
     TransferTimeoutError,
     WrongPasswordError,
@@ -29,6 +30,8 @@ from ocft.share import (
     FolderSink,
     ReceiveEvent,
     ReceiveProgress,
+    SessionView,
+    ShareClient,
     ShareLink,
     StreamSink,
     Waiting,
@@ -170,6 +173,32 @@ def test_a_session_that_is_not_there_is_said_at_once(keys: ShareKeys, tmp_path: 
         async with serving() as served:
             with pytest.raises(NoSessionError):
                 await receive(link(served), FolderSink(tmp_path / "inbox"))
+
+    run(work)
+
+
+def test_a_pause_that_the_server_wants_is_no_end(
+    keys: ShareKeys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random_file(tmp_path / "file", 5)
+    look = ShareClient.look
+    pauses: list[Waiting] = []
+
+    async def look_too_often(client: ShareClient) -> SessionView:
+        if len(pauses) < 2:
+            raise RateLimitedError("Too many looks.", retry_after=0.0)
+        return await look(client)
+
+    def tell(event: ReceiveEvent) -> None:
+        if isinstance(event, Waiting):
+            pauses.append(event)
+
+    async def work() -> None:
+        async with serving() as served:
+            share(served.sessions, keys, tmp_path / "file")
+            monkeypatch.setattr(ShareClient, "look", look_too_often)
+            await receive(link(served), FolderSink(tmp_path / "inbox"), tell=tell)
+            assert named(tmp_path / "inbox") == ["file"]
 
     run(work)
 

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from ocft.crypto import RECORD
-from ocft.errors import ConfigError, DigestMismatchError, StorageError, UnsafeNameError
+from ocft.errors import (
+    ConfigError,
+    DigestMismatchError,
+    NotEnoughSpaceError,
+    StorageError,
+    UnsafeNameError,
+)
 from ocft.share.client.sinks import FolderSink, StreamSink
 from ocft.share.manifest import SharedFile
 
@@ -81,6 +87,25 @@ def test_a_folder_goes_on_where_another_run_ended(tmp_path: Path) -> None:
     assert list(second.finish()) == [tmp_path / "a"]
     assert (tmp_path / "a").read_bytes() == data
     assert not (tmp_path / ".ocft").exists()
+
+
+def test_what_does_not_fit_is_not_begun_and_what_came_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(2 * RECORD)
+    for free, may_begin in [(len(data), True), (RECORD - 1, False), (RECORD, True)]:
+        sink = FolderSink(tmp_path)
+        sink.acquire("id")
+        monkeypatch.setattr("ocft.share.client.sinks.free_space", lambda _, free=free: free)
+        if may_begin:
+            sink.begin([file(data)])
+            sink.write(memoryview(data)[:RECORD])
+            assert sink.is_complete == (free == RECORD)
+        else:
+            with pytest.raises(NotEnoughSpaceError, match=f"{RECORD} bytes"):
+                sink.begin([file(data)])
+            assert sink.position == RECORD
+        sink.close()
 
 
 def test_no_content_is_not_complete_before_its_record_was_seen(tmp_path: Path) -> None:

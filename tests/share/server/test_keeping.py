@@ -216,7 +216,11 @@ def test_what_ends_while_an_upload_writes_is_removed_after_it(
         keys = keys_of()
         async with serving(store=DiskStore(tmp_path)) as served:
             headers = await served.make(keys)
-            loop, has_begun, may_end = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+            loop, has_begun, may_end = (
+                asyncio.get_running_loop(),
+                asyncio.Event(),
+                threading.Event(),
+            )
 
             def write(*arguments: Any) -> None:
                 loop.call_soon_threadsafe(has_begun.set)
