@@ -116,6 +116,12 @@ def share(
         is_prompted=ask_password, file=password_file, is_stdin=password_stdin, is_new=True
     )
     service = chosen_server(server) if session is None or "://" not in session else None
+    is_local = service is None and session is None
+    if not is_local and (host or port or public_url is not None or timeout is not None):
+        raise ConfigError(
+            "--host, --port, --public-url and --timeout are for files that this machine serves"
+            " itself. Leave them out, or --session, --server and OCFT_SERVER."
+        )
     dialect = Dialect(invocation.output)
     with dialect.telling_errors():
         described = _describe(dialect, files, include, exclude, name=name, note=note)

@@ -65,8 +65,11 @@ class ShareManifest(BaseModel):
             note: What to say to it; cut to 200 characters.
 
         Raises:
-            MalformedMessageError: There are none, or too many, or too large ones.
+            MalformedMessageError: There are none, or too many, or too large ones; or the words are
+                no text.
         """
+        if any("\ud800" <= one <= "\udfff" for one in sender + note):  # of an argument's odd bytes
+            raise MalformedMessageError("The sender's name, or the note, is no text.")
         try:
             return cls.model_validate(
                 {

@@ -69,6 +69,10 @@ def test_what_makes_no_sense_is_said_before_anything_is_read(ocft: Ocft, tmp_pat
         (file, "--server", "ftp://x"),
         (file, "--password", "--password-file", file),
         (file, "--password"),  # nobody is there to type one
+        (file, "--server", "http://x", "--host", "127.0.0.1"),
+        (file, "--server", "http://x", "--port", "80"),
+        (file, "--server", "http://x", "--public-url", "http://y"),
+        (file, "--session", "http://x/s/#7KQ2M9XWTB4E.key", "--timeout", "5"),
     ):
         result = ocft("share", *words)
         assert result.status == 1, (words, result)

@@ -48,6 +48,13 @@ def test_long_words_are_cut() -> None:
     assert len(ShareManifest.of(files, sender="x" * 300, note="y" * 300).note) == 200
 
 
+def test_words_that_no_receiver_could_read_are_refused() -> None:
+    files = [ManifestFile("a", 1, bytes(32), None, is_executable=False)]
+    for words in ({"sender": "\udcff"}, {"note": "odd \udcff"}):
+        with pytest.raises(MalformedMessageError, match="no text"):
+            ShareManifest.of(files, **words)
+
+
 def test_a_digest_that_is_not_known_is_allowed() -> None:
     assert parse_share_manifest(packed()).files[0].digest is None
     assert parse_share_manifest(packed()).for_names().files[0].digest == bytes(32)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN: Final = 4.0  # seconds; 20 looks a minute are allowed (R-SHR-9)
 _RECEIPT: Final = 5.0  # seconds for the receipt, which nothing depends on here
+_TOO_LATE: Final = "Nobody put files there in time."
 _KEPT: Final = b"OCFT share kept"
 _SEAL: Final = SEALED_RECORD - RECORD  # bytes
 _P: Final = 32  # bytes
@@ -223,6 +224,22 @@ class _Receiving:
         deadline: float | None,
     ) -> ShareManifest:
         """Wait until there are files, and learn what they are."""
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            async with asyncio.timeout(left):  # also for a server that sends a byte now and then
+                grant, manifest = await self._find(grant, password, deadline)
+        except TimeoutError as error:
+            raise TransferTimeoutError(_TOO_LATE) from error
+        if manifest != kept:
+            await in_thread(self._sink.forget)
+            await in_thread(self._sink.begin, manifest.files)
+        self._grant = grant
+        await in_thread(self._keep, grant, self._sealed_manifest)
+        return manifest
+
+    async def _find(
+        self, grant: Grant | None, password: str | None, deadline: float | None
+    ) -> tuple[Grant, ShareManifest]:
         manifest = None
         if grant is not None:
             # What an earlier run got still counts as that one download, even where nobody new may
@@ -235,20 +252,20 @@ class _Receiving:
             self._is_live = view.is_live
             grant = await self._join(password, deadline, needs_password=view.needs_password)
             manifest = await self._manifest(grant)
-        if manifest != kept:
-            await in_thread(self._sink.forget)
-            await in_thread(self._sink.begin, manifest.files)
-        self._grant = grant
-        await in_thread(self._keep, grant, self._sealed_manifest)
-        return manifest
+        return grant, manifest
 
     async def _join(
         self, password: str | None, deadline: float | None, *, needs_password: bool
     ) -> Grant:
         if needs_password and password is None:
             raise WrongPasswordError("The session has a password, and none was given.")
+        if password is not None and not needs_password:
+            # Somebody who has the link, but not the password, could offer other files so.
+            raise WrongPasswordError(
+                "The session has no password. Was the link made without one? Then leave it out."
+            )
         return await patiently(
-            lambda: self._client.join(password if needs_password else None),
+            lambda: self._client.join(password),
             deadline,
             self._patience(),
         )
@@ -412,7 +429,7 @@ async def _pause(seconds: float, deadline: float | None) -> None:
         return
     left = deadline - time.monotonic()
     if left <= 0:
-        raise TransferTimeoutError("Nobody put files there in time.")
+        raise TransferTimeoutError(_TOO_LATE)
     await asyncio.sleep(min(seconds, left))
 
 

@@ -135,6 +135,21 @@ def test_a_password_lets_in_who_has_it(keys: ShareKeys, tmp_path: Path) -> None:
     run(work)
 
 
+def test_a_session_without_the_password_that_was_given_is_not_believed(
+    keys: ShareKeys, tmp_path: Path
+) -> None:
+    random_file(tmp_path / "file", 10)
+
+    async def work() -> None:
+        async with serving() as served:  # by somebody who has the link, but not the password
+            share(served.sessions, keys, tmp_path / "file")
+            with pytest.raises(WrongPasswordError, match="no password"):
+                await receive(link(served), FolderSink(tmp_path / "inbox"), password="right")
+            assert list((tmp_path / "inbox").iterdir()) == []
+
+    run(work)
+
+
 def test_bytes_that_were_changed_on_the_way_get_no_name(keys: ShareKeys, tmp_path: Path) -> None:
     data = random_file(tmp_path / "file", 2 * RECORD)
 
@@ -173,6 +188,32 @@ def test_a_session_that_is_not_there_is_said_at_once(keys: ShareKeys, tmp_path: 
         async with serving() as served:
             with pytest.raises(NoSessionError):
                 await receive(link(served), FolderSink(tmp_path / "inbox"))
+
+    run(work)
+
+
+def test_a_server_that_sends_a_byte_now_and_then_keeps_nobody(tmp_path: Path) -> None:
+    has_ended = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        with suppress(OSError):
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        has_ended.set()
+
+    async def work() -> None:
+        server = await asyncio.start_server(drip, "127.0.0.1", 0)
+        async with server:
+            place = ShareLink(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", CODE)
+            with pytest.raises(TransferTimeoutError):
+                await receive(place, FolderSink(tmp_path / "inbox"), within=0.3)
+            await has_ended.wait()
 
     run(work)
 
