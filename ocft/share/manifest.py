@@ -28,7 +28,7 @@ class SharedFile(BaseModel):
     size: Annotated[int, Field(ge=0, le=_MAX_SIZE)]
     """Bytes."""
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    """SHA-256 in hex, where the sender could read the file twice."""
+    """SHA-256 in hex, where the sender could tell it."""
 
 
 class ShareManifest(BaseModel):
