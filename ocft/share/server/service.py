@@ -336,12 +336,14 @@ class Sessions:
     async def close(self, *, is_kept: bool = False) -> None:
         """End all sessions, unless they are kept for the next start."""
         self.is_closing = True
+        kept = []
         for session in self:
             if is_kept and self.keeper.outlives and session.place is not None:
-                await self.keeper.note(session)
+                kept.append(session)
                 del self._sessions[session.id]
             else:
                 self.end(session, "closed")
+        await asyncio.gather(*(self.keeper.note(session) for session in kept))
         await self.keeper.close()
 
     def tell(self, event: ShareEvent) -> None:

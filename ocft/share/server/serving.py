@@ -94,6 +94,7 @@ async def open_server(
     own = [one.getsockname()[0] for one in bound.sockets]
     try:
         names = names_type(own, bound.port, public_url)
+        sessions.load()
     except BaseException:
         for one in bound.sockets:
             one.close()
@@ -102,7 +103,6 @@ async def open_server(
     app = app_type(sessions, names, metrics_token=metrics_token, trusted_proxies=proxies)
     bases = [public_url.rstrip("/")] if public_url else []
     bases += [f"http://{_in_url(host)}:{bound.port}" for host in own]
-    sessions.load()
     sweeping = asyncio.create_task(sessions.keep_swept())
     try:
         async with listening(app, bound, sessions.limits, grace=grace_seconds, proxies=proxies):

@@ -50,6 +50,24 @@ def test_a_public_address_that_is_none_leaves_no_port_open() -> None:
     run(work)
 
 
+def test_sessions_that_cannot_be_read_leave_no_port_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Sessions) -> None:
+        raise PermissionError
+
+    async def work() -> None:
+        async with open_server(Sessions()) as server:
+            port = server.port
+        with monkeypatch.context() as patched:
+            patched.setattr(Sessions, "load", fail)
+            with pytest.raises(PermissionError):
+                async with open_server(Sessions(), port=port):
+                    pass
+        async with open_server(Sessions(), port=port) as server:
+            assert server.port == port
+
+    run(work)
+
+
 def test_nobody_can_connect_when_it_has_ended() -> None:
     async def work() -> None:
         async with open_server(Sessions()) as server:
