@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _IDLE_SECONDS: Final = 60.0  # without a byte being taken, or a further question
 _LONGEST_QUESTION: Final = 16 * 1024
+_AT_ONCE: Final = 128 * 1024  # bytes that are handed over together
 _TOOK: Final = re.compile(r"took ([0-9]{1,19})")
 
 _log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class LineServer:
         while piece:
             with self._changed:
                 self._wait_for(lambda: self._sent - self._taken < WINDOW)
-                room = WINDOW - (self._sent - self._taken)
+                room = min(WINDOW - (self._sent - self._taken), _AT_ONCE)
                 self._sent += len(piece[:room])
             self._say(line, bytes(piece[:room]))  # what is a view now is written over soon
             self._opened.progress(len(piece[:room]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,20 @@ from typing import Final
 import pybase64
 
 from ocft.ranges import Range
-from ocft.routes import Body, DirectServer, Opened, Place, own_addresses, reachable_places
+from ocft.routes import (
+    Body,
+    DirectServer,
+    Lines,
+    Opened,
+    Place,
+    WebRtcOptions,
+    own_addresses,
+    reachable_places,
+)
 from ocft.wire import DirectTicket
 
 _AT_ONCE: Final = 4
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +36,14 @@ class DirectOptions:
         connects: Whether files are fetched from peers.
         addresses: Where to listen; None: the private addresses of this machine and its loopback.
         port: The port; 0: any that is free.
+        webrtc: How WebRTC is tried where plain connections are not possible; None: it is not.
     """
 
     listens: bool = True
     connects: bool = True
     addresses: tuple[str, ...] | None = None
     port: int = 0
+    webrtc: WebRtcOptions | None = None
 
 
 class Direct:
@@ -38,10 +51,17 @@ class Direct:
 
     Args:
         options: What may be done.
+
+    Raises:
+        AdapterNotInstalledError: WebRTC is to be tried, and the extra `webrtc` is missing.
     """
 
     def __init__(self, options: DirectOptions) -> None:
         self._options = options
+        self.lines: Lines | None = None
+        """Where WebRTC is at work; None: it is not tried."""
+        if options.webrtc is not None:
+            self.lines = Lines(self._addresses, options.webrtc)
         self._server: DirectServer | None = None
         self.turns = asyncio.Semaphore(_AT_ONCE)
         """How many transfers are fetched at the same time."""
@@ -60,7 +80,7 @@ class Direct:
         self,
         body: Callable[[Sequence[Range]], Body | None],
         progress: Callable[[int], None],
-    ) -> tuple[DirectTicket, Opened]:
+    ) -> tuple[DirectTicket | None, Opened]:
         """Let a peer fetch something; call it in a worker thread.
 
         Args:
@@ -68,31 +88,43 @@ class Direct:
             progress: See `Opened`.
 
         Returns:
-            What the peer is told, and what `end` takes.
+            What the peer is told, None where nothing listens, and what `end` takes.
 
         Raises:
-            OSError: Nothing can be listened to.
+            OSError: Nothing can be listened to, and WebRTC is not tried.
         """
-        if self._server is None:
-            addresses = self._options.addresses
-            self._server = DirectServer(
-                own_addresses() if addresses is None else addresses, self._options.port
-            )
         id_, token = secrets.token_bytes(8), secrets.token_bytes(32)
         opened = Opened(id_.hex(), text_of(token), body, progress)
-        places = self._server.open(opened)
+        if not self.listens:
+            return None, opened
+        if self._server is None:
+            self._server = DirectServer(self._addresses(), self._options.port)
+        try:
+            places = self._server.open(opened)
+        except OSError as error:
+            if self.lines is None:
+                raise
+            _log.warning("nobody can connect, but by WebRTC: %s", error)
+            return None, opened
         packed = tuple((ipaddress.ip_address(text).packed, port) for text, port in places)
         return DirectTicket(id=id_, token=token, places=packed), opened
 
     def end(self, opened: Opened) -> None:
         """Let nobody fetch it any more."""
+        opened.is_over = True
         if self._server is not None:
             self._server.close(opened)
 
     async def close(self) -> None:
         """End everything."""
+        if self.lines is not None:
+            await self.lines.stop()
         if self._server is not None:
             await asyncio.to_thread(self._server.stop)
+
+    def _addresses(self) -> Sequence[str]:
+        addresses = self._options.addresses
+        return own_addresses() if addresses is None else addresses
 
 
 def places_of(ticket: DirectTicket) -> list[Place]:

@@ -9,15 +9,16 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from ocft.errors import ChannelError, MalformedMessageError, StorageError, UnsealError
+from ocft.errors import ChannelClosedError, ChannelError, MalformedMessageError, StorageError, UnsealError
 from ocft.ranges import Range
-from ocft.routes import DirectClient, Place, connect
+from ocft.routes import Client, DirectClient, Place, connect
 from ocft.runtime.wire2.direct import places_of, text_of
 from ocft.runtime.wire2.direct_records import RecordReader
+from ocft.runtime.wire2.own_thread import in_own_thread
 from ocft.storage import ArrivingSet
 from ocft.wire import DirectTicket
 
@@ -25,6 +26,8 @@ MOST_UNSYNCED: Final = 32 * 1024 * 1024
 """Bytes that may be written and not synced: what a cut costs at most (R-DIR-5)."""
 _MOST_RANGES: Final = 200  # of one request
 _PAUSES: Final = (0.1, 0.3, 1.0, 2.0, 4.0)  # seconds after failures that followed one another
+_TRIES_BEFORE_DIALLING: Final = 2  # where there is another way
+_VAIN_CALLS: Final = 2  # each is up to three texts
 _SYNC_EVERY: Final = 8 * 1024 * 1024  # bytes
 
 _log = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ class Fetching:
     """Fetches one transfer.
 
     Args:
-        ticket: The peer's.
+        ticket: The peer's; None: it can be reached by `dial` only.
         data_key: The epoch's.
         tag: The epoch's data tag.
         arriving: Where it is written.
@@ -42,11 +45,12 @@ class Fetching:
         missing: Gives what is to be fetched now; nothing: ask again when something happened;
             None: no more.
         written: Called on the event loop when something is there to be synced.
+        dial: Connects another way, once the ticket has led nowhere; None: there is none.
     """
 
     def __init__(
         self,
-        ticket: DirectTicket,
+        ticket: DirectTicket | None,
         *,
         data_key: bytes,
         tag: bytes,
@@ -54,6 +58,7 @@ class Fetching:
         turns: asyncio.Semaphore,
         missing: Callable[[], list[Range] | None],
         written: Callable[[], None],
+        dial: Callable[[], Awaitable[Client]] | None = None,
     ) -> None:
         self._ticket = ticket
         self._data_key = data_key
@@ -62,8 +67,10 @@ class Fetching:
         self._turns = turns
         self._missing = missing
         self._written = written
+        self._dial = dial
         self._loop = asyncio.get_running_loop()
-        self._client: DirectClient | None = None
+        self._client: Client | None = None
+        self._connecting: asyncio.Future[Client] | None = None
         self._is_stopped = False
         self.look_again = asyncio.Event()
         """Set when what is missing may have changed."""
@@ -77,6 +84,8 @@ class Fetching:
         self.has_synced.set()
         if self._client is not None:
             self._client.cut()
+        if self._connecting is not None:
+            self._connecting.cancel()
 
     async def run(self) -> None:
         """Fetch until nothing is missing, or it cannot be done; then the channel carries the rest.
@@ -88,35 +97,40 @@ class Fetching:
             await self._run()
 
     async def _run(self) -> None:
+        ticket, dial = self._ticket, self._dial
+        places = await asyncio.to_thread(places_of, ticket) if ticket is not None else []
+        if ticket is not None and places:
+            tries = len(_PAUSES) if dial is None else _TRIES_BEFORE_DIALLING
+            if await self._fetch_by(partial(_connect, ticket, places), tries):
+                return
+        if dial is not None:
+            await self._fetch_by(dial, _VAIN_CALLS)
+
+    async def _fetch_by(self, connect: Callable[[], Awaitable[Client]], tries: int) -> bool:
+        """Fetch one way; return whether nothing is left to be done, after so many vain tries."""
         failures = 0
-        places = await asyncio.to_thread(places_of, self._ticket)
-        while not self._is_stopped and places and failures < len(_PAUSES):
+        while not self._is_stopped and failures < tries:
             before = self._arriving.written.total()
             try:
-                await self._fetch_over(places)
+                await self._fetch_over(connect)
             except (ChannelError, MalformedMessageError, UnsealError) as error:
                 _log.info("fetching directly: %s", error)
             else:
-                return
+                return True
             failures = 0 if self._arriving.written.total() > before else failures + 1
             if not self._is_stopped and failures:
                 await asyncio.sleep(_PAUSES[failures - 1])
+        return self._is_stopped
 
-    async def _fetch_over(self, places: list[Place]) -> None:
-        connection = await connect(places)
-        address, port = connection.getpeername()[:2]
-        client = DirectClient(
-            connection,
-            place=(address, port),
-            ticket_id=self._ticket.id.hex(),
-            token=text_of(self._ticket.token),
-        )
+    async def _fetch_over(self, connect: Callable[[], Awaitable[Client]]) -> None:
+        client = await self._connected(connect)
         self._client = client
         try:
             reader = RecordReader(client, data_key=self._data_key, tag=self._tag)
             while not self._is_stopped and (missing := self._missing()) is not None:
                 if missing:
-                    await self._in_thread(partial(self._read, reader, missing[:_MOST_RANGES]))
+                    read = partial(self._read, reader, missing[:_MOST_RANGES])
+                    await in_own_thread(read, "ocft-direct-fetch")
                     self._written()
                 else:
                     self.look_again.clear()
@@ -125,25 +139,16 @@ class Fetching:
             self._client = None
             client.close()
 
-    async def _in_thread(self, work: Callable[[], None]) -> None:
-        """Work in a thread of its own: the shared ones are few, and syncing needs one of them."""
-        done: asyncio.Future[None] = self._loop.create_future()
-
-        def tell(error: BaseException | None) -> None:
-            if not done.done():
-                done.set_result(None) if error is None else done.set_exception(error)
-
-        def run() -> None:
-            error: BaseException | None = None
-            try:
-                work()
-            except BaseException as problem:  # noqa: BLE001 - it is raised where it is awaited
-                error = problem
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(tell, error)
-
-        threading.Thread(target=run, name="ocft-direct-fetch", daemon=True).start()
-        await done
+    async def _connected(self, connect: Callable[[], Awaitable[Client]]) -> Client:
+        self._connecting = asyncio.ensure_future(connect())
+        try:
+            return await self._connecting
+        except asyncio.CancelledError:
+            if not self._is_stopped:
+                raise
+            raise ChannelClosedError("It was stopped.") from None
+        finally:
+            self._connecting = None
 
     # In worker threads:
 
@@ -197,3 +202,14 @@ class Fetching:
         ):
             self.has_synced.wait(1.0)
             self.has_synced.clear()
+
+
+async def _connect(ticket: DirectTicket, places: list[Place]) -> DirectClient:
+    connection = await connect(places)
+    address, port = connection.getpeername()[:2]
+    return DirectClient(
+        connection,
+        place=(address, port),
+        ticket_id=ticket.id.hex(),
+        token=text_of(ticket.token),
+    )

@@ -10,7 +10,7 @@ import pybase64
 from ocft.crypto import RecordCipher, direct_key
 from ocft.errors import MalformedMessageError
 from ocft.ranges import Range
-from ocft.routes import Body, DirectClient
+from ocft.routes import Body, Client
 from ocft.runtime.wire2.direct import text_of
 from ocft.wire import (
     LENGTH_SIZE,
@@ -82,7 +82,7 @@ class RecordReader:
         tag: The epoch's data tag.
     """
 
-    def __init__(self, client: DirectClient, *, data_key: bytes, tag: bytes) -> None:
+    def __init__(self, client: Client, *, data_key: bytes, tag: bytes) -> None:
         self._client = client
         self._data_key = data_key
         self._tag = tag

@@ -23,7 +23,8 @@ _FIRST_HOPE: Final = 5.0  # seconds after the accept in which the receiver may c
 _HOPE: Final = 10.0  # seconds after a connection ended, or nothing was taken
 _STALLED: Final = 30.0  # seconds in which the receiver takes nothing
 _KEYS_SECONDS: Final = 60.0  # in which the accept may arrive, slower than the connection
-_NOTE_EVERY: Final = 8 * 1024 * 1024  # bytes
+_NOTE_EVERY: Final = 8 * 1024 * 1024  # bytes, or
+_NOTE_SECONDS: Final = 0.2  # where the line is slow
 
 
 class Outlet:
@@ -52,11 +53,13 @@ class Outlet:
         self._clock = clock
         self._note = note
         self._loop = asyncio.get_running_loop()
-        self._opened: Opened | None = None
+        self.opened: Opened | None = None
+        """What the receiver may fetch, once it is open."""
         self._keys: tuple[bytes, bytes] | None = None
         self._has_keys = threading.Event()
         self._is_closed = False
         self._unnoted = 0
+        self._noted_at = clock()
         self._is_active = False
         self.sent = 0
         """Bytes that left."""
@@ -65,13 +68,16 @@ class Outlet:
         self.error: OcftError | None = None
         """Why the files cannot be read."""
 
-    def open(self) -> DirectTicket:
+    def open(self) -> DirectTicket | None:
         """Let the receiver come; call it in a worker thread.
+
+        Returns:
+            What it needs for that; None: it is to come another way.
 
         Raises:
             OSError: Nothing can be listened to.
         """
-        ticket, self._opened = self._direct.open(self._body, self._progress)
+        ticket, self.opened = self._direct.open(self._body, self._progress)
         return ticket
 
     def accepted(self, data_key: bytes, tag: bytes) -> None:
@@ -103,8 +109,8 @@ class Outlet:
         """Let nobody fetch any more."""
         self._is_closed = True
         self._has_keys.set()
-        if self._opened is not None:
-            self._direct.end(self._opened)
+        if self.opened is not None:
+            self._direct.end(self.opened)
 
     # In the server's threads:
 
@@ -147,8 +153,9 @@ class Outlet:
     def _progress(self, count: int) -> None:
         self.sent += count
         self._unnoted += count
-        if not count or self._unnoted >= _NOTE_EVERY:
-            self._unnoted = 0
+        now = self._clock()
+        if not count or self._unnoted >= _NOTE_EVERY or now >= self._noted_at + _NOTE_SECONDS:
+            self._unnoted, self._noted_at = 0, now
             self._is_active = True
             self.hope(_STALLED if count else _HOPE)
             self._tell()

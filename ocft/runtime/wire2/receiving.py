@@ -39,6 +39,7 @@ from ocft.runtime.wire2.direct_receiving import Fetching
 from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
 from ocft.runtime.wire2.sessions import LiveSession
 from ocft.runtime.wire2.taking import Taking
+from ocft.runtime.wire2.webrtc_calling import Calling
 from ocft.storage import ArrivingSet, TransferRecord
 from ocft.transfers import TransferState
 from ocft.wire import (
@@ -47,6 +48,7 @@ from ocft.wire import (
     Control,
     Manifest,
     OfferAgain,
+    Signal,
     TransferAccept,
     TransferOffer,
     ack_header,
@@ -111,7 +113,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self._is_silent = False  # until it is known which files need not be sent
         self._is_closing = False
         self._whole_size = record.info.size
-        self._fetching: Fetching | None = None  # of the current epoch
+        self._fetching: Fetching | None = None  # of the current epoch, as this is
+        self._calling: Calling | None = None
 
     @property
     def is_undecided(self) -> bool:
@@ -227,6 +230,10 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         session: LiveSession,  # noqa: ARG002 - senders need it
         now: float,
     ) -> None:
+        if isinstance(message, Signal):
+            if self._calling is not None:
+                self._calling.take(message)
+            return
         if isinstance(message, TransferOffer):
             if not self._is_same_transfer(message):
                 raise UnexpectedMessageError("an offer of other files under the same id")
@@ -312,22 +319,36 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
     def _may_fetch(self) -> bool:
         return self._wire.direct is not None and self._wire.direct.connects
 
+    @property
+    def _may_call(self) -> bool:
+        return self._wire.direct is not None and self._wire.direct.lines is not None
+
     def _fetch_if_possible(self) -> None:
         """Fetch directly what the offer says can be fetched, once it is wanted (R-DIR-2)."""
         direct, offer, epoch = self._wire.direct, self._offer, self._epoch
-        if self._fetching is not None or direct is None or not self._may_fetch or self._is_over:
+        if self._fetching is not None or direct is None or self._is_over:
             return
-        if offer is None or offer.direct is None or epoch is None or self._taking is None:
+        if offer is None or epoch is None or self._taking is None:
             return
-        if self.machine.is_decided:
+        ticket = offer.direct if self._may_fetch else None
+        calls = offer.webrtc is not None and direct.lines is not None
+        if self.machine.is_decided and (ticket is not None or calls):
+            if calls and direct.lines is not None:
+                self._calling = Calling(
+                    direct.lines,
+                    transfer_id=self.id,
+                    epoch=epoch.number,
+                    say=self._send_control,
+                )
             self._fetching = Fetching(
-                offer.direct,
+                ticket,
                 data_key=epoch.data_key,
                 tag=epoch.in_tag,
                 arriving=self._taking.arriving,
                 turns=direct.turns,
                 missing=self._missing_now,
                 written=self._note_written,
+                dial=self._calling.dial if self._calling is not None else None,
             )
             self._start(self._fetch(self._fetching))
 
@@ -358,7 +379,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
     def _drop_epoch(self) -> None:
         if self._fetching is not None:
             self._fetching.stop()
-            self._fetching = None
+            self._fetching = self._calling = None
         super()._drop_epoch()
 
     # Carrying out
@@ -418,6 +439,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                 ranges=ranges,
                 largest_file=self._wire.files.ceiling if self._wire.files is not None else None,
                 fetches=True if offer.direct is not None and self._may_fetch else None,
+                calls=True if offer.webrtc is not None and self._may_call else None,
             )
             exchanged = ephemeral.exchange(offer.ephemeral)
             keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))

@@ -29,6 +29,7 @@ from ocft.wire import (
     Pair,
     Reply,
     SealedFrame,
+    Signal,
     TransferAccept,
     TransferDone,
     TransferOffer,
@@ -41,7 +42,13 @@ from ocft.wire import (
 _SEEN_EVERY: Final = 60.0  # seconds between two notes of when a peer was seen
 
 AboutTransfer = (
-    TransferOffer | TransferAccept | TransferReject | OfferAgain | TransferDone | TransferStop
+    TransferOffer
+    | TransferAccept
+    | Signal
+    | TransferReject
+    | OfferAgain
+    | TransferDone
+    | TransferStop
 )
 Resume = Callable[[TransferRecord], Awaitable[None]]
 

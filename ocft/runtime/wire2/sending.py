@@ -11,6 +11,7 @@ from ocft.errors import OcftError, PeerTooOldError, SourceChangedError
 from ocft.events import TransferSlow
 from ocft.ids import NodeId
 from ocft.protocol import FrameSender, Say, SayBundle, SayData, SayOffer
+from ocft.routes import Lines
 from ocft.runtime.estimate import WORTH_SAYING, seconds_by_text
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire2.direct_sending import WORTH_A_CONNECTION, Outlet
@@ -18,6 +19,7 @@ from ocft.runtime.wire2.file_sizes import SMALLEST
 from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
 from ocft.runtime.wire2.sessions import LiveSession
 from ocft.runtime.wire2.uploads import Uploads
+from ocft.runtime.wire2.webrtc_answering import Answering
 from ocft.storage import SourceSet, TransferRecord
 from ocft.transfers import TransferState
 from ocft.wire import (
@@ -26,6 +28,7 @@ from ocft.wire import (
     Control,
     Data,
     DirectTicket,
+    Signal,
     TransferAccept,
     TransferOffer,
     data_header,
@@ -84,7 +87,8 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._body: bytes | None = None  # of the data frame that leaves next
         self._is_warned = False
         self._uploads: Uploads | None = None
-        self._outlet: Outlet | None = None  # of the current epoch
+        self._outlet: Outlet | None = None  # of the current epoch, as this is
+        self._answering: Answering | None = None
         if wire.files is not None:
             self._uploads = Uploads(wire.files, self.id, around.clock, self._wake.set)
 
@@ -104,7 +108,10 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         """Close the files."""
         if self._uploads is not None:
             await self._uploads.close()
+        answering = self._answering
         self._end_outlet()
+        if answering is not None:
+            await answering.close()
         await super().close()
         if self._files is not None:
             self._files.close()
@@ -112,6 +119,10 @@ class FrameSendPump(FramePump[FrameSender, Never]):
                 self._files = None  # it has the manifest, and this may stay for late frames
 
     def _take_control(self, message: Control, session: LiveSession, now: float) -> None:
+        if isinstance(message, Signal):
+            if self._answering is not None:
+                self._answering.take(message)
+            return
         if isinstance(message, TransferAccept):
             self._take_accept(message, session)
         self.machine.receive(message, now)
@@ -126,8 +137,9 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._accepted = accept
         epoch = Epoch.of(accept.epoch, keys, is_sender=True)
         self._use(epoch)
-        if self._outlet is not None and accept.fetches:
+        if self._outlet is not None and (accept.fetches or accept.calls):
             self._outlet.accepted(epoch.data_key, epoch.out_tag)
+            self._answer_calls(self._outlet, accept)
         else:
             self._end_outlet()
 
@@ -203,6 +215,30 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         outlet, self._outlet = self._outlet, None
         if outlet is not None:
             outlet.close()
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            answering.stop()
+
+    @property
+    def _lines(self) -> Lines | None:
+        return self._wire.direct.lines if self._wire.direct is not None else None
+
+    def _answer_calls(self, outlet: Outlet, accept: TransferAccept) -> None:
+        """Let the receiver call for WebRTC lines, if it may and will."""
+        if self._lines is not None and accept.calls and outlet.opened is not None:
+            self._answering = Answering(
+                self._lines,
+                outlet.opened,
+                transfer_id=self.id,
+                epoch=accept.epoch,
+                say=self._send_control,
+                hope=self._hope_for_line,
+            )
+
+    def _hope_for_line(self, seconds: float) -> None:
+        if self._outlet is not None:
+            self._outlet.hope(seconds)
+            self._wake.set()
 
     def _warn_if_slow(self, room: int) -> None:
         """Tell, once, that this will take long: there is no faster way than texts."""
@@ -303,13 +339,16 @@ class FrameSendPump(FramePump[FrameSender, Never]):
                 manifest_digest=self._manifest_digest,
                 offered_at=record.offered_at or 0,
                 direct=ticket,
+                webrtc=True if self._outlet is not None and self._lines is not None else None,
             )
         await self._send_control(self._offer, session)
 
     async def _open_outlet(self) -> DirectTicket | None:
         """Let the receiver fetch, where that is worth it; return what it needs for that."""
         direct, manifest = self._wire.direct, self._around.journal.manifest(self.id)
-        if direct is None or not direct.listens or self.record.info.size < WORTH_A_CONNECTION:
+        if direct is None or self.record.info.size < WORTH_A_CONNECTION:
+            return None
+        if not direct.listens and direct.lines is None:
             return None
         if manifest is None:
             return None
