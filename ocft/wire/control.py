@@ -143,9 +143,7 @@ class Signal(_AboutTransfer):
     call: Annotated[int, Field(ge=1, le=MAX_CALLS)]
     """Which call of the epoch this is, or answers."""
     user: Annotated[str, Field(pattern=r"\A[A-Za-z0-9+/]{4,32}\z")]
-    password: Annotated[
-        str, Field(alias="pass", pattern=r"\A[A-Za-z0-9+/]{22,64}\z", repr=False)
-    ]
+    password: Annotated[str, Field(alias="pass", pattern=r"\A[A-Za-z0-9+/]{22,64}\z", repr=False)]
     fingerprint: Annotated[Key, Field(alias="print")]
     """SHA-256 of the certificate that this end will show."""
     places: Annotated[

@@ -13,7 +13,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from ocft.errors import ChannelClosedError, ChannelError, MalformedMessageError, StorageError, UnsealError
+from ocft.errors import (
+    ChannelClosedError,
+    ChannelError,
+    MalformedMessageError,
+    StorageError,
+    UnsealError,
+)
 from ocft.ranges import Range
 from ocft.routes import Client, DirectClient, Place, connect
 from ocft.runtime.wire2.direct import places_of, text_of

@@ -66,9 +66,7 @@ class Calling:
         return client
 
     async def _ask(self, end: LineEnd) -> Signal:
-        signal = signal_of(
-            end, transfer_id=self._transfer_id, epoch=self._epoch, call=self._call
-        )
+        signal = signal_of(end, transfer_id=self._transfer_id, epoch=self._epoch, call=self._call)
         self._answer = asyncio.get_running_loop().create_future()
         for wait in _WAITS:
             await self._say(signal)
