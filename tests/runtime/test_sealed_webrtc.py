@@ -7,7 +7,7 @@ import asyncio
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +20,7 @@ from ocft import ChannelLimits, DirectOptions, WebRtcOptions
 from ocft.crypto import RecordCipher
 from ocft.errors import AdapterNotInstalledError, ChannelClosedError
 from ocft.routes import LineClient, LineEnd
-from ocft.runtime.wire2 import webrtc_answering, webrtc_calling
+from ocft.runtime.wire2.webrtc_signals import signal_of
 from ocft.wire import FrameType, Signal, decode
 from tests.runtime.pair import write_source
 from tests.runtime.sealed_pair import Node, sealed_nodes
@@ -28,19 +28,27 @@ from tests.runtime.sealed_pair import Node, sealed_nodes
 MIB = 1024 * 1024
 NARROW = ChannelLimits(max_text=4096)
 NOISE = random.Random(7).randbytes(6 * MIB + 12_345)
+SENDING = "ocft.runtime.wire2.direct_sending"
 RECEIVING = "ocft.runtime.wire2.direct_receiving"
+ANSWERING = "ocft.runtime.wire2.webrtc_answering"
+CALLING = "ocft.runtime.wire2.webrtc_calling"
 HERE = ("127.0.0.1",)
 WEBRTC = DirectOptions(listens=False, addresses=HERE, webrtc=WebRtcOptions())
 
 
 @pytest.fixture(autouse=True)
-def _short_waits() -> Iterator[None]:
-    sending = "ocft.runtime.wire2.direct_sending"
+def _no_pauses() -> Iterator[None]:
+    with mock.patch(f"{RECEIVING}._PAUSES", (0.001,) * 5):
+        yield
+
+
+@contextmanager
+def short_hopes() -> Iterator[None]:
+    """Let the channel wait for a line for a moment only."""
     with (
-        mock.patch(f"{sending}._FIRST_HOPE", 2.0),
-        mock.patch(f"{sending}._HOPE", 0.3),
-        mock.patch(f"{sending}._STALLED", 1.0),
-        mock.patch(f"{RECEIVING}._PAUSES", (0.001,) * 5),
+        mock.patch(f"{SENDING}._HOPE", 0.3),
+        mock.patch(f"{SENDING}._STALLED", 1.0),
+        mock.patch("ocft.routes.webrtc_line._CONNECT_SECONDS", 1.0),
     ):
         yield
 
@@ -84,7 +92,7 @@ class Wire:
             wire.calls += 1
             begin(client, line)
 
-        self._patches = [
+        self._patches: list[Any] = [
             mock.patch.object(LineClient, "read_into", read_into),
             mock.patch.object(LineClient, "use", use),
         ]
@@ -122,7 +130,7 @@ def test_where_one_side_does_not_want_it_the_channel_carries_all(
 ) -> None:
     async def main() -> None:
         async with nodes(tmp_path, ours=ours, theirs=theirs) as (alice, bob):
-            with Wire() as wire:
+            with short_hopes(), Wire() as wire:
                 await send(alice, tmp_path, NOISE[: MIB // 2])
             assert bob.tree() == {"report.bin": NOISE[: MIB // 2]}
             assert wire.bytes == wire.calls == 0
@@ -193,7 +201,7 @@ def test_a_line_that_stays_cut_leaves_the_rest_to_the_channel(tmp_path: Path) ->
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):
             data = NOISE[: 4 * MIB]
-            with Wire(lambda wire: wire.bytes > 3 * MIB) as wire:
+            with short_hopes(), Wire(lambda wire: wire.bytes > 3 * MIB) as wire:
                 await send(alice, tmp_path, data)
             assert bob.tree() == {"report.bin": data}
             assert wire.cuts == 3
@@ -216,10 +224,10 @@ def test_packets_that_are_swallowed_on_the_way_lose_nothing(tmp_path: Path) -> N
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):
             with (
+                short_hopes(),
                 Wire() as wire,
                 mock.patch.object(StunProtocol, "send_data", send_data),
                 mock.patch("ocft.routes.webrtc_client._IDLE_SECONDS", 1.0),
-                mock.patch("ocft.routes.webrtc_line._CONNECT_SECONDS", 1.0),
             ):
                 await send(alice, tmp_path, NOISE[: 4 * MIB])
             assert bob.tree() == {"report.bin": NOISE[: 4 * MIB]}
@@ -286,7 +294,7 @@ def test_bytes_that_were_changed_on_the_way_are_not_written(tmp_path: Path) -> N
 
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):
-            with mock.patch.object(RecordCipher, "open_into", damaged):
+            with short_hopes(), mock.patch.object(RecordCipher, "open_into", damaged):
                 await send(alice, tmp_path, NOISE[: MIB // 2])
             assert bob.tree() == {"report.bin": NOISE[: MIB // 2]}
             assert alice.room.count(FrameType.DATA) > 50
@@ -295,17 +303,15 @@ def test_bytes_that_were_changed_on_the_way_are_not_written(tmp_path: Path) -> N
 
 
 def test_a_peer_with_another_certificate_is_hung_up_on(tmp_path: Path) -> None:  # R-RTC-3
-    pack = webrtc_answering.signal_of
-
     def forged(end: LineEnd, **fields: Any) -> Signal:
-        return pack(replace(end, fingerprint=bytes(32)), **fields)
+        return signal_of(replace(end, fingerprint=bytes(32)), **fields)
 
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):
             with (
+                short_hopes(),
                 Wire() as wire,
-                mock.patch.object(webrtc_answering, "signal_of", forged),
-                mock.patch("ocft.routes.webrtc_line._CONNECT_SECONDS", 1.0),
+                mock.patch(f"{ANSWERING}.signal_of", forged),
             ):
                 await send(alice, tmp_path, NOISE[: MIB // 2])
             assert bob.tree() == {"report.bin": NOISE[: MIB // 2]}
@@ -319,7 +325,7 @@ def test_signals_that_are_lost_or_repeated_do_no_harm(tmp_path: Path) -> None:  
 
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):
-            lost = []
+            lost: list[str] = []
 
             def ear(author: str, to: str, text: str) -> list[str]:
                 is_control = decode(text)[0][:1] == bytes([FrameType.CONTROL])  # type: ignore[index]
@@ -329,17 +335,16 @@ def test_signals_that_are_lost_or_repeated_do_no_harm(tmp_path: Path) -> None:  
                 return [text] * 3 if is_control else [text]
 
             calls: list[Signal] = []
-            say = webrtc_calling.signal_of
 
-            def signal_of(end: LineEnd, **fields: Any) -> Signal:
-                calls.append(say(end, **fields))
+            def call_of(end: LineEnd, **fields: Any) -> Signal:
+                calls.append(signal_of(end, **fields))
                 return calls[-1]
 
             alice.room.ear = ear
             with (
                 Wire() as wire,
-                mock.patch.object(webrtc_calling, "signal_of", signal_of),
-                mock.patch.object(webrtc_calling, "_WAITS", (0.3, 2.0, 5.0)),
+                mock.patch(f"{CALLING}.signal_of", call_of),
+                mock.patch(f"{CALLING}._WAITS", (0.3, 5.0, 5.0)),
             ):
                 await send(alice, tmp_path)
             assert bob.tree() == {"report.bin": NOISE}

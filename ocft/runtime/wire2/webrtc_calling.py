@@ -1,4 +1,4 @@
-"""The receiver's end of the WebRTC route of one epoch: calls the sender, and waits for an answer."""
+"""The receiver's end of the WebRTC route of one epoch: calls, and waits for an answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
