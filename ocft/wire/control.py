@@ -7,7 +7,7 @@ words (R-CTL-1).
 
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ocft.errors import MalformedMessageError
 from ocft.ids import TransferId
@@ -33,6 +33,16 @@ _MAX_TIME = (1 << 53) - 1  # as in wire 1.0
 _Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 _Code = Annotated[str, Field(pattern=r"\A[A-Z][A-Z0-9_]{0,63}\z")]
 _Range = Annotated[tuple[_Number, _Number], ListAsTuple]
+
+
+def _true(value: bool) -> bool:  # noqa: FBT001 - a validator's only argument
+    if not value:
+        raise ValueError("what is not so is not said")
+    return value
+
+
+_Yes = Annotated[bool, AfterValidator(_true)]
+"""There or not; a Literal would take 1 for it."""
 
 
 class _ControlModel(Wire2Model):
@@ -88,7 +98,7 @@ class TransferOffer(_AboutTransfer):
     """Milliseconds since the epoch, on the sender's clock."""
     direct: DirectTicket | None = None
     """How the bytes can be had without the channel (R-DIR-1)."""
-    webrtc: Literal[True] | None = None
+    webrtc: _Yes | None = None
     """Whether the receiver may call for a WebRTC line (R-RTC-1)."""
 
     @model_validator(mode="after")
@@ -109,9 +119,9 @@ class TransferAccept(_AboutTransfer):
     ranges: Annotated[tuple[_Range, ...], ListAsTuple, Field(max_length=MAX_ACCEPT_RANGES)]
     largest_file: Annotated[int | None, Field(alias="file", ge=1, le=MAX_BUNDLE)] = None
     """Bytes of the largest bundle that it takes; None: frames come as texts."""
-    fetches: Annotated[Literal[True] | None, Field(alias="direct")] = None
+    fetches: Annotated[_Yes | None, Field(alias="direct")] = None
     """Whether it will try to fetch what the offer says can be fetched (R-DIR-2)."""
-    calls: Annotated[Literal[True] | None, Field(alias="webrtc")] = None
+    calls: Annotated[_Yes | None, Field(alias="webrtc")] = None
     """Whether it may call for a WebRTC line (R-RTC-1)."""
 
     @field_validator("ranges")
