@@ -7,7 +7,7 @@ from ocft.routes.http_server import Body, DirectServer, Opened
 from ocft.routes.webrtc_client import LineClient
 from ocft.routes.webrtc_lines import Lines, require_webrtc
 from ocft.routes.webrtc_server import LineServer
-from ocft.routes.webrtc_words import KINDS, LineEnd, TurnServer, WebRtcOptions
+from ocft.routes.webrtc_words import KINDS, HelpingServer, LineEnd, TurnServer, WebRtcOptions
 
 __all__ = [
     "KINDS",
@@ -15,6 +15,7 @@ __all__ = [
     "Client",
     "DirectClient",
     "DirectServer",
+    "HelpingServer",
     "LineClient",
     "LineEnd",
     "LineServer",
