@@ -58,7 +58,12 @@ def node(source: Path, folder: Path) -> float:
         target.unlink(missing_ok=True)
 
 
-async def run_node(home: Path, name: str, source: Path | None) -> None:
+PLAIN = DirectOptions(addresses=("127.0.0.1",))
+
+
+async def run_node(
+    home: Path, name: str, source: Path | None, options: DirectOptions = PLAIN
+) -> None:
     """Be one of the nodes: the sender if there is a source."""
     other = "bob" if name == "alice" else "alice"
     spool = {"spool": str(home / "spool")}
@@ -71,13 +76,15 @@ async def run_node(home: Path, name: str, source: Path | None) -> None:
             trusted_peers=[TrustedPeer(id=other, secret="between us")],  # noqa: S106
             auto_accept=True,
             max_file_size=1 << 40,
-            direct=DirectOptions(addresses=("127.0.0.1",)),
+            direct=options,
         )
         started: list[float] = []
         manager.on("transfer-started", lambda _: started.append(time.monotonic()))
         ended = asyncio.Event()
         manager.on("transfer-completed", lambda _: ended.set())
+        late: list[float] = []
         async with manager:
+            watching = asyncio.create_task(watch(late))
             idle = peak()
             sys.stdout.write("ready\n")
             sys.stdout.flush()
@@ -91,7 +98,17 @@ async def run_node(home: Path, name: str, source: Path | None) -> None:
                 await ended.wait()
                 await asyncio.sleep(0.5)
                 report = {}
+            watching.cancel()
+            report["late"] = sorted(late)[int(len(late) * 0.99)] * 1000
             sys.stdout.write(json.dumps(report | {"above idle": peak() - idle}) + "\n")
+
+
+async def watch(late: list[float]) -> None:
+    """Note, every 5 ms, by how many seconds a handler of the bot would be called late."""
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(0.005)
+        late.append(max(0.0, time.monotonic() - began - 0.005))
 
 
 def peak() -> float:
@@ -99,12 +116,12 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def ocft(source: Path) -> dict[str, float]:
-    """Return what two nodes report."""
+def ocft(source: Path, script: str = __file__) -> dict[str, float]:
+    """Return what two nodes report that a script begins."""
     with scratch() as home:
         processes = [
             subprocess.Popen(
-                [sys.executable, __file__, "--node", str(home), name, *extra],
+                [sys.executable, script, "--node", str(home), name, *extra],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -125,7 +142,8 @@ def ocft(source: Path) -> dict[str, float]:
             one.wait()
         received = home / "bob" / source.name
         assert received.stat().st_size == source.stat().st_size
-        return reports[1] | {"receiver": reports[0]["above idle"]}
+        late = max(one["late"] for one in reports)
+        return reports[1] | {"receiver": reports[0]["above idle"], "late": late}
 
 
 def main() -> None:
