@@ -1,6 +1,6 @@
 """Ways around the channel: they carry frames as opaque bytes, and know no transfer and no key."""
 
-from ocft.routes.addresses import Place, own_addresses, reachable_places
+from ocft.routes.addresses import LEAST_PORT, Place, own_addresses, reachable_places
 from ocft.routes.client import Client
 from ocft.routes.http_client import DirectClient, connect
 from ocft.routes.http_server import Body, DirectServer, Opened
@@ -11,6 +11,7 @@ from ocft.routes.webrtc_words import KINDS, HelpingServer, LineEnd, TurnServer, 
 
 __all__ = [
     "KINDS",
+    "LEAST_PORT",
     "Body",
     "Client",
     "DirectClient",

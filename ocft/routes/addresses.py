@@ -7,7 +7,7 @@ from typing import Final
 Place = tuple[str, int]
 """An address, as text, and a port."""
 
-_LEAST_PORT: Final = 1024
+LEAST_PORT: Final = 1024
 """Below it are services that no peer is to make us talk to."""
 _MOST_PLACES: Final = 8
 
@@ -42,7 +42,7 @@ def reachable_places(places: Iterable[Place], own: Sequence[str]) -> list[Place]
     usable = [
         one
         for one in found
-        if one[2] >= _LEAST_PORT
+        if one[2] >= LEAST_PORT
         and not (one[0].is_multicast or one[0].is_unspecified or one[0].is_link_local)
     ]
     others = [(text, port) for address, text, port in usable if not address.is_loopback]

@@ -51,6 +51,8 @@ class LineClient:
     def heard(self, message: str | bytes) -> None:
         """Take in a message, on the loop of the lines."""
         with self._changed:
+            if self._is_over:
+                return
             if isinstance(message, str):
                 is_right = self._asks and self._head is None
                 self._head = message

@@ -12,6 +12,7 @@ from typing import Any, Final
 from aioice import Candidate, Connection
 from aioice.candidate import candidate_priority
 from aiortc import (
+    InvalidStateError,
     RTCCertificate,
     RTCDataChannel,
     RTCDataChannelParameters,
@@ -38,6 +39,8 @@ _CLOSE_SECONDS: Final = 5.0
 _PORT: Final = 5000  # of SCTP, inside: what browsers use
 _MOST_UNASSEMBLED: Final = 16 * 1024 * 1024  # bytes of messages of which parts are missing
 _MOST_STREAMS: Final = 4
+_LONGEST_PACKET: Final = 2048  # bytes
+_MOST_PACKETS: Final = 1024  # that wait to be read
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +86,6 @@ class Line:
         self._channel.add_listener("message", heard)
         self._channel.add_listener("bufferedamountlow", self._has_room.set)
         self._channel.add_listener("close", self._note_end)
-        self._sctp.add_listener("datachannel", lambda _: self._note_end())
         for part in (self._ice, self._dtls):
             part.add_listener("statechange", self._note_state)
 
@@ -125,7 +127,7 @@ class Line:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await self._reach(peer)
                 await self._has_opened.wait()
-        except (TimeoutError, ConnectionError, ValueError) as error:
+        except Exception as error:  # aiortc raises many kinds, assertions among them
             raise ChannelClosedError("The peer cannot be reached by WebRTC.") from error
         if self._is_over:
             raise ChannelClosedError("The peer cannot be reached by WebRTC.")
@@ -140,7 +142,10 @@ class Line:
         for start in range(0, len(message), size):
             if self._is_over:
                 raise ChannelClosedError("The WebRTC connection was cut.")
-            self._channel.send(message[start : start + size])
+            try:
+                self._channel.send(message[start : start + size])
+            except InvalidStateError as error:
+                raise ChannelClosedError("The WebRTC connection was cut.") from error
             if self.unsent > _HIGH:
                 self._has_room.clear()
                 await self._has_room.wait()
@@ -190,7 +195,7 @@ class Line:
 
 
 class _Reach(Connection):
-    """Asks at the given addresses only, and asks no server but the given ones."""
+    """Is there on the given addresses only, and asks no server but the given ones."""
 
     def __init__(self, addresses: Sequence[str], options: WebRtcOptions, *, calls: bool) -> None:
         servers: dict[str, Any] = {}
@@ -214,6 +219,11 @@ class _Reach(Connection):
         timeout: int = 5,  # noqa: ASYNC109 - as it is called
     ) -> list[Candidate]:
         return await super().get_component_candidates(component, self._addresses, timeout)
+
+    def data_received(self, data: bytes, component: int) -> None:
+        # Anybody may send packets to the port, long before somebody reads them.
+        if len(data) <= _LONGEST_PACKET and self._queue.qsize() < _MOST_PACKETS:
+            super().data_received(data, component)
 
 
 class _Association(RTCSctpTransport):

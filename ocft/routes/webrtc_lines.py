@@ -65,7 +65,8 @@ class Lines:
         """Make a line; see `Line`. It is to be closed with `close`.
 
         Raises:
-            ChannelClosedError: There are too many.
+            AdapterNotInstalledError: aiortc cannot be loaded.
+            ChannelClosedError: There are too many, or this machine's addresses cannot be read.
         """
         making = asyncio.ensure_future(self.run(self._make(calls=calls, heard=heard, ended=ended)))
         try:
@@ -141,11 +142,20 @@ class Lines:
         heard: Callable[[str | bytes], None],
         ended: Callable[[], None],
     ) -> "Line":
-        from ocft.routes.webrtc_line import Line
+        try:
+            from ocft.routes.webrtc_line import Line
+        except ImportError as error:  # one of its native parts, mostly
+            raise AdapterNotInstalledError(
+                f"aiortc cannot be loaded ({error}): pip install 'ocft[webrtc]'"
+            ) from error
 
         if len(self._open) >= _MOST_LINES:
             raise ChannelClosedError("There are too many WebRTC connections.")
-        line = Line(self._addresses(), self._options, calls=calls, heard=heard, ended=ended)
+        try:
+            addresses = self._addresses()
+        except OSError as error:
+            raise ChannelClosedError("The addresses of this machine cannot be read.") from error
+        line = Line(addresses, self._options, calls=calls, heard=heard, ended=ended)
         self._open[line] = None
         return line
 

@@ -85,7 +85,7 @@ def test_an_answer_that_is_none_ends_it(answer: str) -> None:
 @pytest.mark.parametrize(
     "flood",
     [
-        [f"give {SALT} 9", f"give {SALT} 9"],
+        [f"give {SALT} 9", f"give {SALT} 9", b"1" * 9],
         [f"give {SALT} 9", *[bytes(WINDOW // 4)] * 4, b"1"],
         [f"give {SALT} 9", *[b"1"] * 1025],  # each costs more than its byte
         [f"give {SALT} 9", *[b""] * 1025],
@@ -94,7 +94,7 @@ def test_an_answer_that_is_none_ends_it(answer: str) -> None:
 )
 def test_more_than_was_asked_for_is_not_kept(flood: list[str | bytes]) -> None:  # R-RTC-5
     peer = Peer(*flood)
-    with pytest.raises(ChannelClosedError):
+    with pytest.raises(ChannelClosedError, match="was cut"):
         ask_and_read(peer)
     assert not peer.client._arrived
 
@@ -102,7 +102,7 @@ def test_more_than_was_asked_for_is_not_kept(flood: list[str | bytes]) -> None: 
 def test_what_nobody_asked_for_ends_it() -> None:
     peer = Peer()
     peer.client.heard("give")
-    with pytest.raises(ChannelClosedError):
+    with pytest.raises(ChannelClosedError, match="was cut"):
         peer.client.ask([(0, 9)])
 
 

@@ -1,6 +1,7 @@
 """Two real ends of a WebRTC connection on one machine."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -235,5 +236,41 @@ def test_a_message_that_never_ends_is_not_kept() -> None:
                     while not one.ends:
                         await asyncio.sleep(0.005)
             assert one.heard == []
+
+    asyncio.run(main())
+
+
+def test_packets_of_strangers_do_not_fill_the_memory() -> None:
+    """Somebody floods the port while the two have not found each other yet."""
+
+    async def main() -> None:
+        async with ends() as (one, other):
+            (_, port, _), *_ = (await one.line.gather()).places
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                for _ in range(30):
+                    for _ in range(50):
+                        stranger.sendto(b"\x16" + bytes(1000), ("127.0.0.1", port))
+                    stranger.sendto(bytes(30_000), ("127.0.0.1", port))
+                    await asyncio.sleep(0.01)
+            assert one.line._own._queue.qsize() == 1024
+            await join(one, other)  # and they do
+            await other.line.send("here")
+            await one.until(4)
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_is_closed_meanwhile_is_given_up() -> None:
+    async def main() -> None:
+        async with ends() as (one, other):
+            told = await other.line.gather()
+            await one.line.gather()
+            connecting = asyncio.ensure_future(one.line.connect(told))
+            await asyncio.sleep(0.05)
+            await one.line.close()
+            with pytest.raises(ChannelClosedError):
+                await connecting
+            with pytest.raises(ChannelClosedError):
+                await one.line.connect(told)
 
     asyncio.run(main())

@@ -109,3 +109,32 @@ def test_a_worker_that_waits_is_let_go_at_the_end() -> None:
             await waiting
 
     asyncio.run(main())
+
+
+def test_an_aiortc_that_cannot_be_loaded_is_an_error_of_the_way_only() -> None:
+    """A native part may be missing: the channel carries the bytes then."""
+
+    async def main() -> None:
+        one = lines()
+        try:
+            with (
+                mock.patch.dict(sys.modules, {"ocft.routes.webrtc_line": None}),
+                pytest.raises(AdapterNotInstalledError, match=r"ocft\[webrtc\]"),
+            ):
+                await opened(one)
+        finally:
+            await one.stop()
+
+    asyncio.run(main())
+
+
+def test_addresses_that_cannot_be_read_are_no_way() -> None:
+    async def main() -> None:
+        one = Lines(mock.Mock(side_effect=OSError("no")), WebRtcOptions())
+        try:
+            with pytest.raises(ChannelClosedError):
+                await opened(one)
+        finally:
+            await one.stop()
+
+    asyncio.run(main())

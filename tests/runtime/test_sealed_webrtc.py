@@ -284,6 +284,19 @@ def test_when_the_nodes_stop_nothing_is_left(tmp_path: Path) -> None:
             assert not thread.is_alive(), thread.name
 
 
+def test_who_waits_for_an_answer_can_be_stopped_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with nodes(tmp_path) as (alice, bob):
+            with Wire() as wire, mock.patch(f"{ANSWERING}.Answering.take"):
+                await alice.manager.send_file("bob", write_source(tmp_path, NOISE))
+                await bob.until(lambda: wire.calls, 30)
+                async with asyncio.timeout(4):  # and not the 30 s of a call
+                    await bob.stop()
+                await bob.start()
+
+    asyncio.run(main())
+
+
 def test_bytes_that_were_changed_on_the_way_are_not_written(tmp_path: Path) -> None:
     """DTLS would notice; the frames' own seals do, too."""
     open_into = RecordCipher.open_into

@@ -5,12 +5,19 @@ from collections.abc import Sequence
 
 from ocft.errors import ChannelClosedError
 from ocft.ids import TransferId
-from ocft.routes import LineEnd, reachable_places
+from ocft.routes import LEAST_PORT, LineEnd, reachable_places
 from ocft.wire import MAX_PLACES, Signal
 
 
 def signal_of(end: LineEnd, *, transfer_id: TransferId, epoch: int, call: int) -> Signal:
-    """Return what the other end is told about ours."""
+    """Return what the other end is told about ours.
+
+    Raises:
+        ChannelClosedError: It has no place that may be named.
+    """
+    places = [one for one in end.places if one[1] >= LEAST_PORT]  # a NAT may choose any
+    if not places:
+        raise ChannelClosedError("There is no address for a WebRTC connection.")
     return Signal(
         transfer_id=transfer_id,
         epoch=epoch,
@@ -19,7 +26,7 @@ def signal_of(end: LineEnd, *, transfer_id: TransferId, epoch: int, call: int) -
         password=end.password,
         fingerprint=end.fingerprint,
         places=tuple(
-            (ipaddress.ip_address(text).packed, port, kind) for text, port, kind in end.places
+            (ipaddress.ip_address(text).packed, port, kind) for text, port, kind in places
         )[:MAX_PLACES],
     )
 

@@ -60,3 +60,18 @@ def test_a_peer_on_this_machine_may_be_met_on_its_loopback() -> None:
 def test_where_nothing_is_left_nobody_is_talked_to() -> None:
     with pytest.raises(ChannelClosedError):
         end_of(signal(("224.0.0.1", 4000)), OURS)
+
+
+def test_a_port_below_1024_is_not_told() -> None:
+    """A NAT may have chosen it; no peer would try it."""
+    places = (("10.0.0.1", 1023, 1), ("10.0.0.2", 1024, 0))
+    end = LineEnd("abcd", "p" * 22, bytes(32), places)
+    told = signal_of(end, transfer_id=TransferId("x"), epoch=1, call=1)
+    assert [port for _, port, _ in told.places] == [1024]
+    with pytest.raises(ChannelClosedError):
+        signal_of(
+            LineEnd("abcd", "p" * 22, bytes(32), places[:1]),
+            transfer_id=TransferId("x"),
+            epoch=1,
+            call=1,
+        )
