@@ -111,7 +111,7 @@ def test_a_file_goes_through_a_line(tmp_path: Path) -> None:  # R-RTC-1
             await send(alice, tmp_path)
             assert bob.tree() == {"report.bin": NOISE}
             assert alice.room.count(FrameType.DATA) == 0
-            assert alice.room.count(FrameType.ACK) <= 2
+            assert alice.room.count(FrameType.ACK) <= 5  # "decided" is repeated until bytes come
 
     asyncio.run(main())
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -34,7 +35,8 @@ _MOST_RANGES: Final = 200  # of one request
 _PAUSES: Final = (0.1, 0.3, 1.0, 2.0, 4.0)  # seconds after failures that followed one another
 _TRIES_BEFORE_DIALLING: Final = 2  # where there is another way
 _VAIN_CALLS: Final = 2  # each is up to three texts
-_SYNC_EVERY: Final = 8 * 1024 * 1024  # bytes
+_SYNC_EVERY: Final = 8 * 1024 * 1024  # bytes, or
+_SYNC_SECONDS: Final = 1.0  # where the line is slow
 
 _log = logging.getLogger(__name__)
 
@@ -185,15 +187,16 @@ class Fetching:
         waiting: "queue.SimpleQueue[tuple[int, memoryview, memoryview] | None]",
         problems: list[BaseException],
     ) -> None:
-        unsynced = 0
+        unsynced, synced_at = 0, time.monotonic()
         while (one := waiting.get()) is not None:
             offset, data, buffer = one
             try:
                 if not problems and not self._is_stopped:
                     self._arriving.write(offset, data)
                     unsynced += len(data)
-                    if unsynced >= _SYNC_EVERY:
-                        unsynced = 0
+                    now = time.monotonic()
+                    if unsynced >= _SYNC_EVERY or now >= synced_at + _SYNC_SECONDS:
+                        unsynced, synced_at = 0, now
                         self._sync()
             except StorageError as error:
                 problems.append(error)
