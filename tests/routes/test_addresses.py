@@ -1,14 +1,35 @@
+import ipaddress
+
+import pytest
+
 from ocft.routes import own_addresses, reachable_places
+from ocft.routes.addresses import announced
 
 OWN = ["192.168.1.5", "127.0.0.1", "::1"]
 
 
-def test_the_machine_has_at_least_its_loopback() -> None:
-    assert "127.0.0.1" in own_addresses()
+def test_this_machine_announces_private_addresses_and_its_loopback() -> None:
+    found = [ipaddress.ip_address(one) for one in own_addresses()]
+    assert ipaddress.ip_address("127.0.0.1") in found
+    assert all(one.is_private or one.is_loopback for one in found)
 
 
-def test_link_local_addresses_are_not_announced() -> None:
-    assert not [one for one in own_addresses() if one.startswith(("169.254.", "fe80"))]
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "2606:4700::1", str(ipaddress.IPv4Address(0)), "::", "169.254.1.1", "fe80::1%eth0"],
+)
+def test_addresses_of_the_internet_and_of_a_link_are_not_announced(address: str) -> None:
+    assert announced([address]) == ["127.0.0.1"]
+
+
+def test_what_others_can_reach_comes_first_and_loopback_last() -> None:
+    found = ["127.0.0.1", "::1", "fd00::2", "10.0.0.1", "192.168.1.5", "10.0.0.1"]
+    assert announced(found) == ["10.0.0.1", "192.168.1.5", "fd00::2", "127.0.0.1", "::1"]
+
+
+def test_no_more_are_announced_than_a_ticket_has_places_for() -> None:
+    found = [f"10.0.0.{number}" for number in range(100)]
+    assert announced([*found, "::1"]) == [*found[:6], "127.0.0.1", "::1"]
 
 
 def test_a_peers_loopback_is_ours_only_on_the_same_machine() -> None:

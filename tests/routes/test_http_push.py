@@ -29,7 +29,7 @@ class Awaiting:
 
     def __init__(self) -> None:
         self.came: queue.SimpleQueue[PushedConnection] = queue.SimpleQueue()
-        self.server = DirectServer(["127.0.0.1"])
+        self.server = DirectServer(lambda: ["127.0.0.1"])
         self.opened = OpenToBring(ID, TOKEN, self.came.put)
         self.place = self.server.open(self.opened)[0]
         self.taken: list[PushedConnection] = []

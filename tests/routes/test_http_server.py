@@ -26,7 +26,7 @@ class Served:
         self.left: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.server = DirectServer(["127.0.0.1"])
+        self.server = DirectServer(lambda: ["127.0.0.1"])
         self.opened = OpenToFetch("aa" * 8, TOKEN, self._body, self.left.append)
         self.place = self.server.open(self.opened)[0]
 
@@ -241,7 +241,7 @@ def test_many_idle_connections_do_not_keep_a_peer_out_for_long(
 
 def test_an_address_that_is_not_ours_cannot_be_listened_to() -> None:
     with pytest.raises(OSError, match="assign"):
-        DirectServer(["192.0.2.123"]).open(
+        DirectServer(lambda: ["192.0.2.123"]).open(
             OpenToFetch("aa" * 8, TOKEN, lambda _: None, lambda _: None)
         )
 

@@ -17,7 +17,7 @@ import pytest
 from ocft import ChannelLimits, DirectOptions, TransferState
 from ocft.crypto import RecordCipher
 from ocft.errors import ChannelClosedError, StorageError
-from ocft.routes import DirectConnection
+from ocft.routes.connection import DirectConnection
 from ocft.runtime.wire2.direct_receiving import MOST_UNSYNCED
 from ocft.storage import ArrivingSet
 from ocft.wire import FrameType
@@ -42,8 +42,8 @@ def _short_pauses() -> Iterator[None]:
     receiving = "ocft.runtime.wire2.direct_receiving"
     with (
         mock.patch(f"{receiving}.PAUSES", (0.001,) * 5),
-        mock.patch(f"{receiving}._PEER_SECONDS", 3.0),
-        mock.patch(f"{receiving}._HEAD_START", 0.1),
+        mock.patch("ocft.runtime.wire2.direct_ways._PEER_SECONDS", 3.0),
+        mock.patch("ocft.runtime.wire2.direct_ways._HEAD_START", 0.1),
         mock.patch("ocft.runtime.wire2.direct_pushing.PAUSES", (0.001,) * 5),
     ):
         yield
@@ -57,7 +57,7 @@ def impatient() -> Iterator[None]:
         mock.patch(f"{sending}._FIRST_HOPE", 1.0),
         mock.patch(f"{sending}._HOPE", 0.3),
         mock.patch(f"{sending}._STALLED", 1.0),
-        mock.patch("ocft.runtime.wire2.direct_receiving._PEER_SECONDS", 0.5),
+        mock.patch("ocft.runtime.wire2.direct_ways._PEER_SECONDS", 0.5),
     ):
         yield
 
