@@ -121,6 +121,8 @@ class Conversation:
             self._socket, self._http, target=request.target, token=opened.token
         )
         opened.end_former = pushed.close
+        if opened.is_over:  # it ended while we waited for its turn
+            return
         opened.came(pushed)
         pushed.wait_closed()
 
