@@ -210,7 +210,7 @@ def test_a_newer_call_ends_the_line_of_the_one_before() -> None:
         one.answering.take(call(2))  # late
         one.answering.take(call(9, epoch=2))
         await until(lambda: one.lines.open_ones == 1)
-        assert len(one.lines.made) == 3
+        assert (len(one.lines.made), one.answering._call) == (3, 3)
         assert not one.lines.made[2].is_closed
         await one.answering.close()
         assert one.lines.open_ones == 0
