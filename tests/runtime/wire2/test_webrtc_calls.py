@@ -50,6 +50,9 @@ class FakeLines:
     async def run(self, work: Awaitable[Any]) -> Any:
         return await work
 
+    def addresses(self) -> list[str]:
+        return ["127.0.0.1"]
+
     def close(self, line: FakeLine) -> None:
         line.is_closed = True
 
