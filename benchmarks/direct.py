@@ -19,6 +19,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -26,8 +27,10 @@ from nodes import MB, Table, add_common, scratch
 
 from ocft import DirectOptions, TransferManager, TrustedPeer
 from ocft.channels import find_adapter
-from ocft.routes import DirectConnection
+from ocft.ranges import Range
+from ocft.runtime.wire2.direct_records import RecordReader
 
+Take = Callable[[int, memoryview, memoryview], None]
 GIB = 1 << 30
 SERVER = """
 const http = require('http'), fs = require('fs');
@@ -63,7 +66,12 @@ def node(source: Path, folder: Path) -> float:
         target.unlink(missing_ok=True)
 
 
-async def run_node(home: Path, name: str, source: Path | None) -> None:
+PLAIN = DirectOptions(addresses=("127.0.0.1",))
+
+
+async def run_node(
+    home: Path, name: str, source: Path | None, options: DirectOptions = PLAIN
+) -> None:
     """Be one of the nodes: the sender if there is a source."""
     other = "bob" if name == "alice" else "alice"
     spool = {"spool": str(home / "spool")}
@@ -76,7 +84,7 @@ async def run_node(home: Path, name: str, source: Path | None) -> None:
             trusted_peers=[TrustedPeer(id=other, secret="between us")],  # noqa: S106
             auto_accept=True,
             max_file_size=1 << 40,
-            direct=DirectOptions(addresses=("127.0.0.1",)),
+            direct=options,
         )
         started: list[float] = []
         manager.on("transfer-started", lambda _: started.append(time.monotonic()))
@@ -85,7 +93,9 @@ async def run_node(home: Path, name: str, source: Path | None) -> None:
         offered: list[float] = []
         manager.on("offer-received", lambda _: offered.append(time.monotonic()))
         first_frames = note_first_frame()
+        late: list[float] = []
         async with manager:
+            watching = asyncio.create_task(watch(late))
             idle = peak()
             sys.stdout.write("ready\n")
             sys.stdout.flush()
@@ -99,21 +109,34 @@ async def run_node(home: Path, name: str, source: Path | None) -> None:
                 await ended.wait()
                 await asyncio.sleep(0.5)
                 report = {"first byte": first_frames[0] - offered[0]}
+            watching.cancel()
+            report["late"] = sorted(late)[int(len(late) * 0.99)] * 1000
             sys.stdout.write(json.dumps(report | {"above idle": peak() - idle}) + "\n")
 
 
 def note_first_frame() -> list[float]:
     """Return a list into which the moment goes when the first whole frame of a file has come."""
     moments: list[float] = []
-    read_into = DirectConnection.read_into
+    read_into = RecordReader.read
 
-    def noting(connection: DirectConnection, buffer: memoryview) -> None:
-        read_into(connection, buffer)
-        if not moments and len(buffer) > MB:  # not the manifest
-            moments.append(time.monotonic())
+    def read(reader: RecordReader, ranges: Sequence[Range], take: Take) -> None:
+        def taking(offset: int, data: memoryview, buffer: memoryview) -> None:
+            if not moments and len(data) > MB:  # not the manifest
+                moments.append(time.monotonic())
+            take(offset, data, buffer)
 
-    mock.patch.object(DirectConnection, "read_into", noting).start()
+        read_into(reader, ranges, taking)
+
+    mock.patch.object(RecordReader, "read", read).start()
     return moments
+
+
+async def watch(late: list[float]) -> None:
+    """Note, every 5 ms, by how many seconds a handler of the bot would be called late."""
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(0.005)
+        late.append(max(0.0, time.monotonic() - began - 0.005))
 
 
 def peak() -> float:
@@ -121,12 +144,12 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def ocft(source: Path) -> dict[str, float]:
-    """Return what two nodes report."""
+def ocft(source: Path, script: str = __file__) -> dict[str, float]:
+    """Return what two nodes report that a script begins."""
     with scratch() as home:
         processes = [
             subprocess.Popen(
-                [sys.executable, __file__, "--node", str(home), name, *extra],
+                [sys.executable, script, "--node", str(home), name, *extra],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -150,6 +173,7 @@ def ocft(source: Path) -> dict[str, float]:
         return reports[1] | {
             "receiver": reports[0]["above idle"],
             "first byte": reports[0]["first byte"],
+            "late": max(one["late"] for one in reports),
         }
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ocft.errors import OcftError
     from ocft.events import Event
     from ocft.protocol import Patience
+    from ocft.routes import TurnServer, WebRtcOptions
     from ocft.runtime import DirectOptions, TransferManager
     from ocft.storage import TrustedPeer
     from ocft.transfers import Direction, TransferInfo, TransferState
@@ -32,6 +33,8 @@ __all__ = [
     "TransferManager",
     "TransferState",
     "TrustedPeer",
+    "TurnServer",
+    "WebRtcOptions",
 ]
 
 if not TYPE_CHECKING:  # without the guard a type checker would accept `ocft.Nope`
@@ -48,6 +51,8 @@ if not TYPE_CHECKING:  # without the guard a type checker would accept `ocft.Nop
         "TransferManager": "ocft.runtime",
         "TransferState": "ocft.transfers",
         "TrustedPeer": "ocft.storage",
+        "TurnServer": "ocft.routes",
+        "WebRtcOptions": "ocft.routes",
     }
 
     def __getattr__(name: str) -> object:

@@ -10,7 +10,8 @@ from ocft.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from ocft.config import Config, Home
+    from ocft.config import Config, Home, WebRtcSection
+    from ocft.routes import WebRtcOptions
     from ocft.runtime import DirectOptions, Sharing, TransferManager
 
 
@@ -77,6 +78,11 @@ def open_sharing(
 
 
 def _direct(config: "Config") -> "DirectOptions | None":
+    """Return how files go around the channel.
+
+    Raises:
+        ConfigError: The password of the TURN server is not where the settings say.
+    """
     from ocft.runtime import DirectOptions
 
     section = config.direct
@@ -88,7 +94,27 @@ def _direct(config: "Config") -> "DirectOptions | None":
         connects=section.connects,
         addresses=addresses,
         port=section.port,
+        webrtc=webrtc_options(section.webrtc),
     )
+
+
+def webrtc_options(section: "WebRtcSection") -> "WebRtcOptions | None":
+    """Return what the settings say about WebRTC; None: it is not tried.
+
+    Raises:
+        ConfigError: The password of the TURN server is not where the settings say.
+    """
+    from ocft.channels import find_credential
+    from ocft.routes import TurnServer, WebRtcOptions
+
+    if not section.enabled:
+        return None
+    turn = None
+    if (server := section.turn) is not None:
+        reference = {"password": server.password}
+        password = find_credential(reference, "password", variable="OCFT_TURN_PASSWORD")
+        turn = TurnServer(server.url, server.username, password)
+    return WebRtcOptions(stun=section.stun, turn=turn)
 
 
 def _by_id(addresses: "Mapping[str, str]", invocation: Invocation) -> dict[str, str]:

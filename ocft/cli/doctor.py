@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ocft.cli.channel import download_dir, open_sharing
+from ocft.cli.channel import download_dir, open_sharing, webrtc_options
 from ocft.cli.invocation import Invocation
 from ocft.cli.peer_words import (
     WIRE_1,
@@ -84,6 +84,7 @@ def doctor(
         "peers": lambda: _peers(invocation),
         "requests": lambda: _requests(invocation),
         "channel": lambda: _channel(invocation, channel),
+        "direct": lambda: _direct(invocation),
         "downloads": lambda: _downloads(invocation),
     }
     first: OcftError | None = None
@@ -227,6 +228,24 @@ async def _limits(invocation: Invocation, name: str) -> str:
             else "any number of texts"
         )
         return f"{limits.max_text} {limits.unit.value} a text, {pace}"
+
+
+def _direct(invocation: Invocation) -> Iterator[Finding]:
+    from ocft.routes import require_webrtc
+
+    section = invocation.config.direct
+    if not section.enabled:
+        yield Finding("ok", "not enabled: all bytes go through the channel")
+        return
+    ways = [("listens", section.listens), ("connects", section.connects)]
+    words = " and ".join(name for name, is_on in ways if is_on) or "no plain connections"
+    yield Finding("ok", words)
+    if (options := webrtc_options(section.webrtc)) is None:
+        return
+    require_webrtc()
+    helpers = [options.stun, options.turn.url if options.turn is not None else None]
+    asked = " and ".join(one for one in helpers if one is not None) or "nobody"
+    yield Finding("ok", f"WebRTC asks {asked} for help")
 
 
 def _downloads(invocation: Invocation) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from ocft.config.home import Home, find_home
 from ocft.config.import_1_0 import Imported, legacy_config_file, take_over_1_0
-from ocft.config.models import DEFAULT_MAX_FILE_SIZE, Config
+from ocft.config.models import DEFAULT_MAX_FILE_SIZE, Config, WebRtcSection
 from ocft.config.store import load_config, save_config
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Config",
     "Home",
     "Imported",
+    "WebRtcSection",
     "find_home",
     "legacy_config_file",
     "load_config",

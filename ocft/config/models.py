@@ -38,6 +38,45 @@ class ChannelSection(BaseModel):
     """Accounts of people whose uploads are taken in as transfers; "*": everybody's."""
 
 
+class TurnSection(BaseModel):
+    """A server that passes packets on where no direct way is found."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    url: str
+    """"turn:HOST[:PORT][?transport=udp|tcp]", or "turns:..." for TLS."""
+    username: str = Field(min_length=1, max_length=_MAX_SECRET)
+    """The account there."""
+    password: str = Field(default="env:OCFT_TURN_PASSWORD", min_length=1, max_length=_MAX_SECRET)
+    """Where its password is: env:NAME, file:PATH or keyring:SERVICE/USER."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_turn(cls, url: str) -> str:
+        return _url_of(url, "turn:", "turns:")
+
+
+class WebRtcSection(BaseModel):
+    """How WebRTC is tried where plain connections are not possible; the extra `webrtc`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    enabled: bool = False
+    """Whether it is tried at all."""
+    stun: str | None = None
+    """Who is asked for our address as others see it, "stun:HOST[:PORT]"; null: nobody."""
+    turn: TurnSection | None = None
+    """Who passes packets on; null: nobody."""
+
+    @field_validator("stun")
+    @classmethod
+    def _is_stun(cls, url: str | None) -> str | None:
+        return url if url is None else _url_of(url, "stun:")
+
+
+_LEAST_PORT = 1024  # below it are services that no peer is to make a node talk to
+
+
 class DirectSection(BaseModel):
     """How files go straight between machines that can reach each other."""
 
@@ -52,14 +91,24 @@ class DirectSection(BaseModel):
     addresses: list[str] | None = Field(default=None, min_length=1, max_length=8)
     """Where to listen; null: the private addresses of this machine and its loopback."""
     port: int = Field(default=0, ge=0, le=65535)
-    """The port; 0: any that is free."""
+    """The port, 1024 or above; 0: any that is free."""
+    webrtc: WebRtcSection = WebRtcSection()
+    """How a way is found where no plain connection is possible."""
 
     @field_validator("addresses")
     @classmethod
     def _are_addresses(cls, addresses: list[str] | None) -> list[str] | None:
         for address in addresses or ():
-            ip_address(address)
+            if ip_address(address).is_unspecified:
+                raise ValueError("peers cannot connect to it: name the machine's addresses")
         return addresses
+
+    @field_validator("port")
+    @classmethod
+    def _is_open_to_peers(cls, port: int) -> int:
+        if 0 < port < _LEAST_PORT:
+            raise ValueError("peers connect to ports from 1024 on only")
+        return port
 
 
 class Config(BaseModel):
@@ -221,3 +270,15 @@ def _words(error: ValidationError, where: str) -> str:
         case "missing":
             return f"{where}: the setting {setting!r} is missing."
     return f"{where}: {setting or 'the content'}: {reason}."
+
+
+def _url_of(url: str, *beginnings: str) -> str:
+    from ocft.routes import HelpingServer
+
+    if not url.startswith(beginnings):
+        raise ValueError(f"it does not begin with {beginnings[0]}")
+    try:
+        HelpingServer.parse(url)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return url

@@ -7,9 +7,10 @@ from typing import Final
 Place = tuple[str, int]
 """An address, as text, and a port."""
 
-_LEAST_PORT: Final = 1024
+LEAST_PORT: Final = 1024
 """Below it are services that no peer is to make us talk to."""
 _MOST_PLACES: Final = 8
+_THIS_NETWORK: Final = ipaddress.ip_network("0.0.0.0/8")  # RFC 6890: no machine has one
 
 
 def own_addresses() -> list[str]:
@@ -46,23 +47,42 @@ def announced(addresses: Iterable[str]) -> list[str]:
     return [*map(str, private[: _MOST_PLACES - len(loopback)]), *loopback]
 
 
+def network_addresses() -> list[str]:
+    """Return where peers can connect to this machine: its loopback only if it has nothing else."""
+    own = own_addresses()
+    return [one for one in own if not ipaddress.ip_address(one).is_loopback] or own
+
+
 def reachable_places(places: Iterable[Place], own: Sequence[str]) -> list[Place]:
     """Return the places of a peer that are worth a try, the likely ones first.
 
-    Its loopback is ours only if it is on this machine: else something of ours would be asked.
+    A peer could name our own loopback, where services listen that trust everybody there. So it is
+    tried only where this node itself listens on nothing else, or was told to.
 
     Args:
         places: What the peer announced.
-        own: The addresses of this machine.
+        own: Where this node listens, or would.
     """
-    found = [(ipaddress.ip_address(text), text, port) for text, port in places]
-    usable = [
-        one
-        for one in found
-        if one[2] >= _LEAST_PORT
-        and not (one[0].is_multicast or one[0].is_unspecified or one[0].is_link_local)
-    ]
-    others = [(text, port) for address, text, port in usable if not address.is_loopback]
-    is_here = not others or any(text in own for text, _ in others)
-    loopback = [(text, port) for address, text, port in usable if address.is_loopback]
-    return [*(loopback if is_here else ()), *others][:_MOST_PLACES]
+    has_loopback = any(ipaddress.ip_address(one).is_loopback for one in own)
+    loopback: list[Place] = []
+    others: list[Place] = []
+    for text, port in places:
+        address = ipaddress.ip_address(text)
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            continue  # no node announces one; it would lead around what follows
+        if port < LEAST_PORT or not _is_of_a_machine(address):
+            continue
+        (loopback if address.is_loopback else others).append((text, port))
+    return [*(loopback if has_loopback else ()), *others][:_MOST_PLACES]
+
+
+def _is_of_a_machine(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if address.is_loopback:
+        return True
+    return not (
+        address.is_multicast
+        or address.is_unspecified
+        or address.is_link_local
+        or address.is_reserved
+        or address in _THIS_NETWORK
+    )

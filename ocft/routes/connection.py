@@ -1,21 +1,24 @@
-"""A connection to a sender, whoever made it: ranges are asked for, and come as one long answer."""
+"""Sockets on the direct route, and how long they are waited for."""
 
-import abc
 import socket
-from collections.abc import Sequence
+import time
 from typing import Final
 
 from ocft.errors import ChannelClosedError
-from ocft.ranges import Range
 
 LONGEST_HEAD: Final = 16 * 1024
 """Bytes of a request's, or an answer's, first lines."""
 IDLE_SECONDS: Final = 30.0
 """Without a byte, in the middle of an answer."""
+_FRAME_SECONDS: Final = 120.0
+"""For one frame, of 1 MiB: who is slower than a chat need not be waited for."""
+_SENT_SECONDS: Final = 60.0
+"""Without a byte being taken."""
+_AT_ONCE: Final = 256 * 1024  # bytes, each of which may take that long
 
 
-class DirectConnection(abc.ABC):
-    """One connection to a sender. All but `cut` is called in a worker thread.
+class DirectConnection:
+    """One connection to a sender, whoever made it. All but `cut` is called in a worker thread.
 
     Args:
         connection: A connected socket.
@@ -26,14 +29,6 @@ class DirectConnection(abc.ABC):
         self._socket = connection
         self._rest = memoryview(b"")
         self._left = 0
-
-    @abc.abstractmethod
-    def ask(self, ranges: Sequence[Range]) -> tuple[str, int]:
-        """Ask for some bytes; return the salt and the size of what comes.
-
-        Raises:
-            ChannelClosedError: The connection broke, or what answers is not what was meant.
-        """
 
     def read_into(self, buffer: memoryview) -> None:
         """Fill a buffer with what comes next.
@@ -49,8 +44,13 @@ class DirectConnection(abc.ABC):
             buffer[:taken] = self._rest[:taken]
             self._rest = self._rest[taken:]
             buffer = buffer[taken:]
+        until = time.monotonic() + _FRAME_SECONDS
         try:
             while buffer:
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise ChannelClosedError("The direct connection is too slow.")
+                self._socket.settimeout(min(left, IDLE_SECONDS))
                 count = self._socket.recv_into(buffer)
                 if not count:
                     raise ChannelClosedError("The direct connection was cut.")
@@ -70,7 +70,6 @@ class DirectConnection(abc.ABC):
         """Let an answer be read, of which some has come together with its head."""
         self._rest = memoryview(trailing)
         self._left = size
-        self._socket.settimeout(IDLE_SECONDS)
 
 
 def shut_down(connection: socket.socket) -> None:
@@ -79,3 +78,15 @@ def shut_down(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
         return
+
+
+def send_whole(connection: socket.socket, data: memoryview | bytes) -> None:
+    """Send bytes, however slowly they are taken, as long as they are.
+
+    Raises:
+        OSError: The connection broke, or nothing was taken for a minute.
+    """
+    view = memoryview(data)
+    connection.settimeout(_SENT_SECONDS)
+    while view:
+        view = view[connection.send(view[:_AT_ONCE]) :]

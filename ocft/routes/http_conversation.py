@@ -3,13 +3,14 @@
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import h11
 
 from ocft.crypto import secrets_match
 from ocft.ranges import Range
-from ocft.routes.connection import LONGEST_HEAD
+from ocft.routes.connection import LONGEST_HEAD, send_whole, shut_down
 from ocft.routes.http_pushed import PushedConnection
 from ocft.routes.http_words import (
     SALT_HEADER,
@@ -18,11 +19,12 @@ from ocft.routes.http_words import (
     parse_ranges,
     token_of,
 )
-from ocft.routes.tickets import Opened, OpenToBring, OpenToFetch
+from ocft.routes.tickets import Opened, OpenToBring, OpenToFetch, nothing
 
 HEAD_SECONDS: Final = 10.0
 """For a whole head, however slowly it comes."""
-_IDLE_SECONDS: Final = 60.0  # without a byte being taken, or a further request
+_IDLE_SECONDS: Final = 60.0  # without a further request
+_FORMER_SECONDS: Final = 5.0  # for a connection that is ended to let go
 _METHODS: Final = frozenset((b"GET", b"HEAD", b"POST"))
 
 
@@ -90,7 +92,8 @@ class Conversation:
         if request.method not in _METHODS:
             return self._say(405, (b"Allow", b"GET, HEAD, POST"))
         if opened is None or not is_right:
-            return self._note_wrong_token() and self._say(403)
+            may_go_on = opened is None or self._note_wrong_token()
+            return may_go_on and self._say(403)
         return self._use(opened, request, parse_ranges(headers.get("range", b"")))
 
     def _use(self, opened: Opened, request: h11.Request, ranges: Sequence[Range] | None) -> bool:
@@ -99,9 +102,10 @@ class Conversation:
             return self._say(410 if opened.is_over else 200)
         if request.method != opened.method:
             return self._say(405, (b"Allow", opened.method + b", HEAD"))
-        if not opened.busy.acquire(blocking=False):
+        opened.end_former()  # who comes again has lost that connection
+        if not opened.busy.acquire(timeout=_FORMER_SECONDS):
             return self._say(409)
-        opened.sockets.add(self._socket)
+        opened.end_former = partial(shut_down, self._socket)
         try:
             if isinstance(opened, OpenToFetch):
                 return self._give(opened, ranges)
@@ -109,13 +113,16 @@ class Conversation:
                 self._take(opened, request)
             return False
         finally:
-            opened.sockets.discard(self._socket)
+            opened.end_former = nothing
             opened.busy.release()
 
     def _take(self, opened: OpenToBring, request: h11.Request) -> None:
         pushed = PushedConnection(
             self._socket, self._http, target=request.target, token=opened.token
         )
+        opened.end_former = pushed.close
+        if opened.is_over:  # it ended while we waited for its turn
+            return
         opened.came(pushed)
         pushed.wait_closed()
 
@@ -134,13 +141,12 @@ class Conversation:
                 (SALT_HEADER.encode(), body.salt.encode()),
             ],
         )
-        self._socket.settimeout(_IDLE_SECONDS)
-        self._socket.sendall(self._http.send(head) or b"")
+        send_whole(self._socket, self._http.send(head) or b"")
         try:
             for piece in body.pieces:
                 if opened.is_over:
                     return False
-                self._socket.sendall(piece)
+                send_whole(self._socket, piece)
                 opened.progress(len(piece))
         finally:
             opened.progress(0)

@@ -13,10 +13,11 @@ from ocft.routes.connection import LONGEST_HEAD, DirectConnection
 from ocft.routes.http_words import (
     PATH,
     SALT_HEADER,
+    head_from,
     headers_of,
     host_of,
     range_header,
-    response_from,
+    size_of,
 )
 
 _ANSWER_SECONDS: Final = 75.0  # the sender may wait for the answer that comes through the chat
@@ -41,7 +42,11 @@ class FetchConnection(DirectConnection):
         self._token = token
 
     def ask(self, ranges: Sequence[Range]) -> tuple[str, int]:
-        """Ask for some bytes; see `DirectConnection.ask`."""
+        """Ask for some bytes; return the salt and the size of the answer.
+
+        Raises:
+            ChannelClosedError: The connection broke, or what answers is not what was meant.
+        """
         # Bodies go around it, so each request has one of its own.
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
         request = h11.Request(
@@ -58,12 +63,13 @@ class FetchConnection(DirectConnection):
             self._socket.sendall(
                 (http.send(request) or b"") + (http.send(h11.EndOfMessage()) or b"")
             )
-            response = response_from(self._socket, http)
+            response = head_from(self._socket, http, _ANSWER_SECONDS)
         except (OSError, h11.ProtocolError) as error:
             raise ChannelClosedError(f"The direct connection broke: {error}") from error
         headers = headers_of(response)
-        size = headers.get("content-length", b"")
-        if response.status_code != 206 or not size.isdigit():  # noqa: PLR2004 - partial content
-            raise ChannelClosedError(f"The peer answered with status {response.status_code}.")
-        self._begin(http.trailing_data[0], int(size))
-        return headers.get(SALT_HEADER.lower(), b"").decode("ascii", "replace"), int(size)
+        size = size_of(headers)
+        status = response.status_code if isinstance(response, h11.Response) else 0
+        if status != 206 or size is None:  # noqa: PLR2004 - partial content
+            raise ChannelClosedError(f"The peer answered with status {status}.")
+        self._begin(http.trailing_data[0], size)
+        return headers.get(SALT_HEADER.lower(), b"").decode("ascii", "replace"), size

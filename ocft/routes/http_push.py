@@ -9,21 +9,20 @@ import h11
 from ocft.errors import ChannelClosedError
 from ocft.ranges import Range
 from ocft.routes.addresses import Place
-from ocft.routes.connection import LONGEST_HEAD, shut_down
+from ocft.routes.connection import LONGEST_HEAD, send_whole, shut_down
 from ocft.routes.http_words import (
     PATH,
     SALT_HEADER,
     WANTED_HEADER,
     body_has_left,
+    head_from,
     headers_of,
     host_of,
     parse_ranges,
-    response_from,
 )
 from ocft.routes.tickets import Body
 
-_SENT_SECONDS: Final = 60.0  # without a byte being taken
-_ANSWER_SECONDS: Final = 900.0  # the receiver may have to read whole files before it answers
+_ANSWER_SECONDS: Final = 120.0  # the receiver may have to read whole files before it answers
 _ALIVE_AFTER: Final = 10  # seconds of silence before the kernel asks whether somebody is there
 _ALIVE_EVERY: Final = 5  # seconds
 _ALIVE_TRIES: Final = 4
@@ -42,8 +41,6 @@ class PushConnection:
     def __init__(
         self, connection: socket.socket, *, place: Place, ticket_id: str, token: str
     ) -> None:
-        connection.setblocking(True)
-        _watch(connection)
         self._socket = connection
         self._host = host_of(place)
         self._target = f"{PATH}{ticket_id}"
@@ -69,18 +66,18 @@ class PushConnection:
             headers += [("Content-Type", "application/octet-stream"), (SALT_HEADER, body.salt)]
         request = h11.Request(method="POST", target=self._target, headers=headers)
         try:
-            self._socket.settimeout(_SENT_SECONDS)
-            self._socket.sendall(http.send(request) or b"")
+            _watch(self._socket)
+            send_whole(self._socket, http.send(request) or b"")
             if body is not None:
                 self._send(body, progress)
             body_has_left(http, body.size if body is not None else 0)
-            self._socket.settimeout(_ANSWER_SECONDS)
-            response = response_from(self._socket, http)
+            response = head_from(self._socket, http, _ANSWER_SECONDS)
         except (OSError, h11.ProtocolError) as error:
             raise ChannelClosedError(f"The direct connection broke: {error}") from error
         wanted = parse_ranges(headers_of(response).get(WANTED_HEADER.lower(), b""))
-        if response.status_code != 200 or wanted is None:  # noqa: PLR2004 - OK
-            raise ChannelClosedError(f"The peer answered with status {response.status_code}.")
+        status = response.status_code if isinstance(response, h11.Response) else 0
+        if status != 200 or wanted is None:  # noqa: PLR2004 - OK
+            raise ChannelClosedError(f"The peer answered with status {status}.")
         return wanted
 
     def cut(self) -> None:
@@ -94,7 +91,7 @@ class PushConnection:
     def _send(self, body: Body, progress: Callable[[int], None]) -> None:
         try:
             for piece in body.pieces:
-                self._socket.sendall(piece)
+                send_whole(self._socket, piece)
                 progress(len(piece))
         finally:
             progress(0)

@@ -6,7 +6,6 @@ Each answer names the ranges that the next request has to bring.
 import socket
 import threading
 from collections.abc import Sequence
-from typing import Final
 
 import h11
 
@@ -17,12 +16,12 @@ from ocft.routes.connection import IDLE_SECONDS, LONGEST_HEAD, DirectConnection
 from ocft.routes.http_words import (
     SALT_HEADER,
     WANTED_HEADER,
+    head_from,
     headers_of,
     range_header,
+    size_of,
     token_of,
 )
-
-_MOST_DIGITS: Final = 20  # of a Content-Length
 
 
 class PushedConnection(DirectConnection):
@@ -45,7 +44,11 @@ class PushedConnection(DirectConnection):
         self._is_closed = threading.Event()
 
     def ask(self, ranges: Sequence[Range]) -> tuple[str, int]:
-        """Ask for some bytes; see `DirectConnection.ask`."""
+        """Ask for some bytes; return the salt and the size of what is brought.
+
+        Raises:
+            ChannelClosedError: The connection broke, or what comes is not what was meant.
+        """
         answer = h11.Response(
             status_code=200,
             headers=[
@@ -61,36 +64,27 @@ class PushedConnection(DirectConnection):
             )
             # Bodies go around it, so each request has one of its own.
             self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_HEAD)
-            request = self._request()
+            request = head_from(self._socket, self._http, IDLE_SECONDS)
         except (OSError, h11.ProtocolError) as error:
             raise ChannelClosedError(f"The direct connection broke: {error}") from error
         headers = headers_of(request)
-        size = headers.get("content-length", b"")
+        size = size_of(headers)
         is_meant = (
-            request.method == b"POST"
+            isinstance(request, h11.Request)
+            and request.method == b"POST"
             and request.target == self._target
             and secrets_match(self._token, token_of(headers.get("authorization", b"")))
         )
-        if not is_meant or not size.isdigit() or len(size) > _MOST_DIGITS:
+        if not is_meant or size is None:
             raise ChannelClosedError("The peer brought something else than was wanted.")
-        self._begin(self._http.trailing_data[0], int(size))
-        return headers.get(SALT_HEADER.lower(), b"").decode("ascii", "replace"), int(size)
+        self._begin(self._http.trailing_data[0], size)
+        return headers.get(SALT_HEADER.lower(), b"").decode("ascii", "replace"), size
 
     def close(self) -> None:
-        """Close the connection."""
+        """Let the thread that owns the socket close it."""
         self.cut()
         self._is_closed.set()
 
     def wait_closed(self) -> None:
         """Wait, in the thread that owns the socket, until nobody needs it."""
         self._is_closed.wait()
-
-    def _request(self) -> h11.Request:
-        while True:
-            event = self._http.next_event()
-            if isinstance(event, h11.Request):
-                return event
-            if event is h11.NEED_DATA:
-                self._http.receive_data(self._socket.recv(64 * 1024))
-            else:
-                raise ChannelClosedError("The peer closed the direct connection.")

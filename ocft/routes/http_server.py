@@ -4,26 +4,33 @@ It has no event loop: bytes are read, sealed and sent in threads, so that the bo
 never wait for them. It is there only while something is open.
 """
 
+import errno
 import logging
 import selectors
 import socket
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 import h11
 
+from ocft.errors import OcftError
 from ocft.routes.addresses import Place
 from ocft.routes.connection import shut_down
-from ocft.routes.http_conversation import HEAD_SECONDS, Conversation
+from ocft.routes.http_conversation import Conversation
 from ocft.routes.http_words import PATH
 from ocft.routes.tickets import Opened
 
 _log = logging.getLogger(__name__)
 _MOST_CONNECTIONS: Final = 32
 _MOST_WRONG_TOKENS: Final = 20  # of one address; then it is not listened to any more
+_MOST_GUESSERS: Final = 1024
+_STOP_SECONDS: Final = 10.0  # for all threads to end
+_NO_MORE_FILES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE: Final = 0.1  # seconds
 _MOST_ENDED: Final = 64  # that are remembered
 
 
@@ -31,12 +38,12 @@ class DirectServer:
     """Serves what was opened, on the addresses that are announced and on no others.
 
     Args:
-        addresses: Where to listen.
+        addresses: Gives where to listen; asked each time when it begins.
         port: The port; 0: any that is free.
     """
 
-    def __init__(self, addresses: Sequence[str], port: int = 0) -> None:
-        self._addresses = list(addresses)
+    def __init__(self, addresses: Callable[[], Sequence[str]], port: int = 0) -> None:
+        self._addresses = addresses
         self._port = port
         self._lock = threading.Lock()
         self._opened: dict[str, Opened] = {}
@@ -44,7 +51,7 @@ class DirectServer:
         self._listening: list[socket.socket] = []
         self._waker: socket.socket | None = None
         self._accepting: threading.Thread | None = None
-        self._connections: set[threading.Thread] = set()
+        self._connections: dict[threading.Thread, socket.socket] = {}
         self._wrong: Counter[str] = Counter()
 
     def open(self, opened: Opened) -> list[Place]:
@@ -68,8 +75,7 @@ class DirectServer:
             ended = Opened(opened.id, opened.token)  # without what it held
             ended.is_over = True
             self._ended.append(ended)
-            for one in tuple(opened.sockets):  # others come and go meanwhile
-                shut_down(one)
+            opened.end_former()
             if not self._opened:
                 self._stop_listening()
 
@@ -79,13 +85,16 @@ class DirectServer:
             self.close(opened)
         with self._lock:
             threads = list(self._connections)
+            for one in self._connections.values():
+                shut_down(one)
             accepting, self._accepting = self._accepting, None
+        until = time.monotonic() + _STOP_SECONDS
         for thread in [*threads, *([accepting] if accepting is not None else [])]:
-            thread.join(HEAD_SECONDS)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _listen(self) -> None:
         problem: OSError | None = None
-        for address in self._addresses:
+        for address in self._addresses():
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             listening = socket.socket(family, socket.SOCK_STREAM)
             try:
@@ -134,7 +143,9 @@ class DirectServer:
                         return
                     try:
                         connection, address = key.fileobj.accept()  # type: ignore[union-attr]
-                    except OSError:
+                    except OSError as error:
+                        if error.errno in _NO_MORE_FILES:
+                            time.sleep(_PAUSE)
                         continue
                     self._begin(connection, str(address[0]))
 
@@ -154,8 +165,14 @@ class DirectServer:
                 name="ocft-direct-peer",
                 daemon=True,
             )
-            self._connections.add(thread)
-        thread.start()
+            self._connections[thread] = connection
+        try:
+            thread.start()
+        except RuntimeError:  # there are too many threads
+            _log.warning("nobody can be served for a moment: too many threads")
+            with self._lock:
+                del self._connections[thread]
+            connection.close()
 
     def _converse(self, connection: socket.socket, address: str) -> None:
         try:
@@ -164,11 +181,13 @@ class DirectServer:
                 Conversation(connection, self._find, partial(self._note_wrong_token, address)).run()
         except (OSError, h11.RemoteProtocolError, h11.LocalProtocolError) as error:
             _log.debug("direct: a connection from %s ended: %s", address, error)
+        except OcftError as error:  # of a file: whose `body` it is tells of it
+            _log.info("direct: an answer to %s ended: %s", address, error)
         except Exception:  # noqa: BLE001 - a thread has nobody else to tell
             _log.exception("direct: a connection from %s failed", address)
         finally:
             with self._lock:
-                self._connections.discard(threading.current_thread())
+                self._connections.pop(threading.current_thread(), None)
 
     def _find(self, path: str) -> Opened | None:
         id_ = path.removeprefix(PATH)
@@ -178,5 +197,7 @@ class DirectServer:
     def _note_wrong_token(self, address: str) -> bool:
         """Note a wrong token; return whether that address may try again."""
         with self._lock:
+            if len(self._wrong) >= _MOST_GUESSERS:
+                self._wrong.clear()
             self._wrong[address] += 1
             return self._wrong[address] < _MOST_WRONG_TOKENS

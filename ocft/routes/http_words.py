@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,6 +20,7 @@ PATH: Final = "/ocft/2/"
 MOST_RANGES: Final = 256
 """Ranges of one request; what more is missing is asked for afterwards."""
 
+_MOST_DIGITS: Final = 19
 _RANGE = re.compile(r"bytes=([0-9]{1,19}-[0-9]{1,19}(?:,[0-9]{1,19}-[0-9]{1,19})*)")
 
 
@@ -61,22 +63,40 @@ def host_of(place: Place) -> str:
     return f"{host}:{place[1]}"
 
 
-def response_from(connection: socket.socket, http: h11.Connection) -> h11.Response:
-    """Return the head of the answer that comes.
+def head_from(
+    connection: socket.socket, http: h11.Connection, seconds: float
+) -> h11.Request | h11.Response:
+    """Return the head of the request, or of the answer, that comes.
+
+    Args:
+        connection: Where it comes.
+        http: What reads it.
+        seconds: For all of it, however slowly it comes.
 
     Raises:
         ChannelClosedError: None comes.
         OSError: The connection broke.
         h11.RemoteProtocolError: It is not HTTP.
     """
+    until = time.monotonic() + seconds
     while True:
         event = http.next_event()
-        if isinstance(event, h11.Response):
+        if isinstance(event, h11.Request | h11.Response):
             return event
-        if event is h11.NEED_DATA:
-            http.receive_data(connection.recv(64 * 1024))
-        elif isinstance(event, h11.ConnectionClosed):
+        if event is not h11.NEED_DATA and not isinstance(event, h11.InformationalResponse):
             raise ChannelClosedError("The peer closed the direct connection.")
+        left = until - time.monotonic()
+        if left <= 0:
+            raise ChannelClosedError("The peer does not answer on the direct connection.")
+        if event is h11.NEED_DATA:
+            connection.settimeout(left)
+            http.receive_data(connection.recv(64 * 1024))
+
+
+def size_of(headers: dict[str, bytes]) -> int | None:
+    """Return what `Content-Length` says; None if it says nothing that can be."""
+    text = headers.get("content-length", b"")
+    return int(text) if text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def body_has_left(http: h11.Connection, size: int) -> None:

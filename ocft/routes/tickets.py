@@ -1,6 +1,5 @@
 """What somebody who has a ticket may do at our port: fetch something, or bring something."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,10 @@ class Body:
     pieces: Iterable[memoryview | bytes]
 
 
+def nothing() -> None:
+    """End no connection: there is none."""
+
+
 @dataclass(slots=True, eq=False)
 class Opened:
     """Something that may be used by who has its token, by one at a time."""
@@ -33,7 +36,8 @@ class Opened:
     token: str = field(repr=False)
     is_over: bool = field(default=False, init=False)
     busy: threading.Lock = field(default_factory=threading.Lock, init=False)
-    sockets: set[socket.socket] = field(default_factory=set, init=False)
+    end_former: Callable[[], None] = field(default=nothing, init=False, repr=False)
+    """Ends the connection that uses it; any thread may call it."""
 
 
 @dataclass(slots=True, eq=False)

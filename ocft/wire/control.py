@@ -7,7 +7,7 @@ words (R-CTL-1).
 
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ocft.errors import MalformedMessageError
 from ocft.ids import TransferId
@@ -21,6 +21,8 @@ from ocft.wire.varints import MAX_NUMBER
 MAX_ACCEPT_RANGES: Final = 128
 MAX_PLACES: Final = 8
 """Of a ticket for the direct route."""
+MAX_CALLS: Final = 32
+"""For a WebRTC line, in one epoch."""
 MAX_WORDS: Final = 300
 """Characters of what an owner says with a refusal."""
 
@@ -31,6 +33,16 @@ _MAX_TIME = (1 << 53) - 1  # as in wire 1.0
 _Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 _Code = Annotated[str, Field(pattern=r"\A[A-Z][A-Z0-9_]{0,63}\z")]
 _Range = Annotated[tuple[_Number, _Number], ListAsTuple]
+
+
+def _true(value: bool) -> bool:  # noqa: FBT001 - a validator's only argument
+    if not value:
+        raise ValueError("what is not so is not said")
+    return value
+
+
+_Yes = Annotated[bool, AfterValidator(_true)]
+"""There or not; a Literal would take 1 for it."""
 
 
 class _ControlModel(Wire2Model):
@@ -86,8 +98,10 @@ class TransferOffer(_AboutTransfer):
     """Milliseconds since the epoch, on the sender's clock."""
     direct: DirectTicket | None = None
     """How the bytes can be had without the channel (R-DIR-1)."""
-    pushes: Literal[True] | None = None
+    pushes: _Yes | None = None
     """Whether the sender would bring them to where the receiver says (R-DIR-7)."""
+    webrtc: _Yes | None = None
+    """Whether the receiver may call for a WebRTC line (R-RTC-1)."""
 
     @model_validator(mode="after")
     def _manifest_is_inside(self) -> Self:
@@ -107,10 +121,12 @@ class TransferAccept(_AboutTransfer):
     ranges: Annotated[tuple[_Range, ...], ListAsTuple, Field(max_length=MAX_ACCEPT_RANGES)]
     largest_file: Annotated[int | None, Field(alias="file", ge=1, le=MAX_BUNDLE)] = None
     """Bytes of the largest bundle that it takes; None: frames come as texts."""
-    fetches: Annotated[Literal[True] | None, Field(alias="direct")] = None
+    fetches: Annotated[_Yes | None, Field(alias="direct")] = None
     """Whether it will try to fetch what the offer says can be fetched (R-DIR-2)."""
-    listens: Literal[True] | None = None
+    listens: _Yes | None = None
     """Whether it will say where the bytes can be brought (R-DIR-7)."""
+    calls: Annotated[_Yes | None, Field(alias="webrtc")] = None
+    """Whether it may call for a WebRTC line (R-RTC-1)."""
 
     @field_validator("ranges")
     @classmethod
@@ -121,6 +137,42 @@ class TransferAccept(_AboutTransfer):
                 raise ValueError("ranges that are empty, touch, or are not sorted")
             before = end
         return ranges
+
+
+_LinePlace = Annotated[
+    tuple[
+        _Address,
+        Annotated[int, Field(ge=1024, le=65535)],
+        Annotated[int, Field(ge=0, le=2)],
+    ],
+    ListAsTuple,
+]
+
+
+class Signal(_AboutTransfer):
+    """The receiver calls for a WebRTC line, or the sender answers its call (R-RTC-2)."""
+
+    kind: ClassVar[str] = "signal"
+
+    call: Annotated[int, Field(ge=1, le=MAX_CALLS)]
+    """Which call of the epoch this is, or answers."""
+    user: Annotated[str, Field(pattern=r"\A[A-Za-z0-9+/]{4,32}\z")]
+    password: Annotated[str, Field(alias="pass", pattern=r"\A[A-Za-z0-9+/]{22,64}\z", repr=False)]
+    fingerprint: Annotated[Key, Field(alias="print")]
+    """SHA-256 of the certificate that this end will show."""
+    places: Annotated[
+        tuple[_LinePlace, ...], ListAsTuple, Field(min_length=1, max_length=MAX_PLACES)
+    ]
+    """Addresses, ports, and where each comes from: 0 the machine, 1 STUN, 2 TURN."""
+
+    @field_validator("places")
+    @classmethod
+    def _are_addresses(
+        cls, places: tuple[tuple[bytes, int, int], ...]
+    ) -> tuple[tuple[bytes, int, int], ...]:
+        if any(len(address) not in (4, 16) for address, _, _ in places):
+            raise ValueError("an address that is none")
+        return places
 
 
 class TransferReject(_AboutTransfer):
@@ -170,6 +222,7 @@ Control = (
     Welcome
     | TransferOffer
     | TransferAccept
+    | Signal
     | TransferReject
     | OfferAgain
     | BringDirectly
@@ -183,6 +236,7 @@ _MODELS: dict[object, type[Control]] = {
         Welcome,
         TransferOffer,
         TransferAccept,
+        Signal,
         TransferReject,
         OfferAgain,
         BringDirectly,

@@ -1,5 +1,6 @@
 """`ocft.cli.doctor`: what it checks."""
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ def test_a_healthy_node_is_status_0(node: Ocft) -> None:
         "peers": {"warn"},
         "requests": {"ok"},
         "channel": {"ok"},
+        "direct": {"ok"},
         "downloads": {"ok"},
     }
 
@@ -118,3 +120,47 @@ def test_what_would_make_more_possible_is_told_beside_what_is_good(
     adapter = replace(find_adapter("local"), check=check)
     monkeypatch.setattr("ocft.channels.find_adapter", lambda _: adapter)
     assert "local: Bots hear you. Name those to meet." in node("doctor", "--via", "local").out
+
+
+def with_direct(tmp_path: Path, **direct: object) -> None:
+    path = next(tmp_path.rglob("config.json"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"direct": direct}))
+
+
+def direct_lines(node: Ocft) -> list[str]:
+    return [line for line in node("doctor").out.splitlines() if " direct: " in line]
+
+
+def test_the_ways_around_the_channel_are_said(node: Ocft, tmp_path: Path) -> None:
+    assert "not enabled" in direct_lines(node)[0]
+    with_direct(tmp_path, enabled=True, webrtc={"enabled": True, "stun": "stun:example.org"})
+    plain, webrtc = direct_lines(node)
+    assert "listens and connects" in plain
+    assert "asks stun:example.org for help" in webrtc
+    with_direct(tmp_path, enabled=True, webrtc={"enabled": True})
+    assert "asks nobody for help" in direct_lines(node)[1]
+
+
+def test_a_missing_extra_fails_with_what_installs_it(
+    node: Ocft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_direct(tmp_path, enabled=True, webrtc={"enabled": True})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = node("doctor")
+    assert done.status == 1
+    assert "pip install 'ocft[webrtc]'" in direct_lines(node)[1]
+
+
+def test_a_password_that_is_not_there_fails_and_one_that_is_is_not_shown(
+    node: Ocft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = {"url": "turn:example.org", "username": "me", "password": "env:RELAY"}
+    with_direct(tmp_path, enabled=True, webrtc={"enabled": True, "turn": turn})
+    monkeypatch.delenv("RELAY", raising=False)
+    assert node("doctor").status == 1
+    assert "set RELAY in the environment" in node("doctor").out
+    monkeypatch.setenv("RELAY", "hunter2")
+    done = node("doctor")
+    assert done.status == 0
+    assert "asks turn:example.org" in done.out
+    assert "hunter2" not in done.out + done.err

@@ -47,6 +47,7 @@ def test_example_file_shows_the_defaults_and_a_section_for_each_adapter() -> Non
     shown = Config.make({**settings(), **{k: v for k, v in example.items() if k != "created_at"}})
     assert set(example) == set(Config.model_fields)
     assert set(example["direct"]) == set(type(shown.direct).model_fields)
+    assert set(example["direct"]["webrtc"]) == set(type(shown.direct.webrtc).model_fields)
     for name, field in Config.model_fields.items():
         if name not in {"node_id", "secret", "created_at", "channels"}:
             assert getattr(shown, name) == field.get_default(call_default_factory=True), name
@@ -196,3 +197,32 @@ def test_any_json_for_any_setting_is_taken_or_refused_by_name(value: Any) -> Non
 def test_the_direct_route_takes_addresses_only(wrong: object) -> None:
     with pytest.raises(ConfigError, match="direct"):
         Config.make({**settings(), "direct": {"enabled": True, "addresses": wrong}})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"stun": "turn:example.org"},
+        {"stun": "https://example.org"},
+        {"stun": ["stun:example.org"]},
+        {"turn": "turn:example.org"},
+        {"turn": {"url": "stun:example.org", "username": "me"}},
+        {"turn": {"url": "turn:me:hunter2@example.org", "username": "me"}},
+        {"turn": {"url": "turn:example.org"}},
+        {"turn": {"url": "turn:example.org", "username": "", "password": "env:X"}},
+        {"ice_servers": []},
+    ],
+)
+def test_webrtc_takes_its_servers_only_and_shows_no_password(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"direct\.webrtc") as caught:
+        Config.make({**settings(), "direct": {"webrtc": {"enabled": True, **wrong}}})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_webrtc_asks_nobody_unless_it_is_told_to() -> None:
+    webrtc = parse(direct={"enabled": True, "webrtc": {"enabled": True}}).direct.webrtc
+    assert (webrtc.stun, webrtc.turn) == (None, None)
+    turn = {"url": "turn:example.org", "username": "me"}
+    webrtc = parse(direct={"webrtc": {"stun": "stun:example.org", "turn": turn}}).direct.webrtc
+    assert webrtc.turn is not None
+    assert webrtc.turn.password == "env:OCFT_TURN_PASSWORD"

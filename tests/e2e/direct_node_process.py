@@ -10,7 +10,7 @@ from unittest import mock
 
 from ocft import DirectOptions, TransferManager, TrustedPeer
 from ocft.channels import open_local
-from ocft.routes import DirectConnection
+from ocft.routes.connection import DirectConnection
 
 SECRET = "between us"
 

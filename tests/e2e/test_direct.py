@@ -5,6 +5,7 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -23,7 +24,7 @@ LISTENING = DirectOptions(addresses=("127.0.0.1",))
 _PATIENCE = 60.0  # seconds, many times what the test takes
 
 
-@pytest.mark.parametrize("sender", [LISTENING, DirectOptions(listens=False)])
+@pytest.mark.parametrize("sender", [LISTENING, replace(LISTENING, listens=False)])
 def test_twenty_kills_of_either_side_cost_a_window_each_at_most(
     tmp_path: Path, sender: DirectOptions
 ) -> None:  # R-DIR-5

@@ -1,8 +1,9 @@
 import ipaddress
+from unittest import mock
 
 import pytest
 
-from ocft.routes import own_addresses, reachable_places
+from ocft.routes import network_addresses, own_addresses, reachable_places
 from ocft.routes.addresses import announced
 
 OWN = ["192.168.1.5", "127.0.0.1", "::1"]
@@ -32,16 +33,24 @@ def test_no_more_are_announced_than_a_ticket_has_places_for() -> None:
     assert announced([*found, "::1"]) == [*found[:6], "127.0.0.1", "::1"]
 
 
-def test_a_peers_loopback_is_ours_only_on_the_same_machine() -> None:
-    there = [("192.168.1.9", 4000), ("127.0.0.1", 4000)]
-    assert reachable_places(there, OWN) == [("192.168.1.9", 4000)]
-    here = [("192.168.1.5", 4000), ("127.0.0.1", 4000)]
-    assert reachable_places(here, OWN) == [("127.0.0.1", 4000), ("192.168.1.5", 4000)]
-    assert reachable_places([("127.0.0.1", 4000)], OWN) == [("127.0.0.1", 4000)]
+def test_a_peers_loopback_is_tried_only_where_we_are_on_loopback_too() -> None:
+    there = [("192.168.1.5", 4000), ("127.0.0.1", 4000), ("::1", 4000)]
+    assert reachable_places(there, ["192.168.1.5"]) == [("192.168.1.5", 4000)]
+    assert reachable_places(there[1:], ["192.168.1.5"]) == []
+    assert reachable_places(there, ["127.0.0.1"]) == [*there[1:], there[0]]
+
+
+def test_loopback_is_announced_to_peers_only_where_there_is_nothing_else() -> None:
+    with mock.patch("ocft.routes.addresses.own_addresses", return_value=OWN):
+        assert network_addresses() == ["192.168.1.5"]
+    with mock.patch("ocft.routes.addresses.own_addresses", return_value=OWN[1:]):
+        assert network_addresses() == OWN[1:]
 
 
 def test_places_that_no_peer_has_are_not_tried() -> None:
     odd = ["224.0.0.1", "0.0.0.0", "169.254.169.254", "ff02::1", "::", "fe80::1"]  # noqa: S104
+    odd += ["0.1.2.3", "240.0.0.1", "255.255.255.255"]
+    odd += ["::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:0.0.0.0"]
     assert reachable_places([(one, 4000) for one in odd], OWN) == []
 
 

@@ -4,7 +4,7 @@ import queue
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -29,7 +29,7 @@ class Awaiting:
 
     def __init__(self) -> None:
         self.came: queue.SimpleQueue[PushedConnection] = queue.SimpleQueue()
-        self.server = DirectServer(["127.0.0.1"])
+        self.server = DirectServer(lambda: ["127.0.0.1"])
         self.opened = OpenToBring(ID, TOKEN, self.came.put)
         self.place = self.server.open(self.opened)[0]
         self.taken: list[PushedConnection] = []
@@ -130,10 +130,63 @@ def test_another_id_looks_the_same(awaiting: Awaiting) -> None:
     assert_refused(awaiting.connect(id_="cd" * 8), 403)
 
 
-def test_a_second_one_is_told_that_somebody_is_here(awaiting: Awaiting) -> None:
+def test_who_comes_again_ends_the_connection_that_was_lost(awaiting: Awaiting) -> None:
+    first = Sender(awaiting.connect())
+    lost = awaiting.peer()
     Sender(awaiting.connect())
-    awaiting.peer()
-    assert_refused(awaiting.connect(), 409)
+    assert awaiting.peer().ask([(0, 4)]) == ("salt1", 4)
+    first.join(5)
+    assert isinstance(first.error, ChannelClosedError)
+    with pytest.raises(ChannelClosedError):
+        lost.ask([(0, 4)])
+
+
+def test_a_receiver_that_only_ever_says_that_it_will_answer_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ocft.routes.http_push._ANSWER_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        made = socket.create_connection(server.getsockname(), 5)
+        place = server.getsockname()[:2]
+        with closing(PushConnection(made, place=place, ticket_id=ID, token=TOKEN)) as connection:
+            accepted, _ = server.accept()
+            is_over = threading.Event()
+
+            def drip() -> None:
+                with suppress(OSError):
+                    while not is_over.wait(0.01):
+                        accepted.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+            dripping = threading.Thread(target=drip)
+            dripping.start()
+            with pytest.raises(ChannelClosedError, match=r"does not answer|timed out"):
+                connection.bring(None, lambda _: None)
+            is_over.set()
+            dripping.join()
+            accepted.close()
+
+
+def test_a_sender_that_drips_is_left(awaiting: Awaiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocft.routes.connection._FRAME_SECONDS", 0.2)
+    with socket.create_connection(awaiting.place, 5) as connection:
+        head = f"POST /ocft/2/{ID} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        connection.sendall(f"{head}Content-Length: 0\r\n\r\n".encode())
+        peer = awaiting.peer()
+        connection.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode())
+        peer.ask([(0, 100_000)])
+        is_over = threading.Event()
+
+        def drip() -> None:
+            with suppress(OSError):
+                while not is_over.wait(0.01):
+                    connection.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        with pytest.raises(ChannelClosedError, match=r"too slow|timed out"):
+            read(peer, 100_000)
+        is_over.set()
+        dripping.join()
 
 
 def test_after_one_has_gone_another_may_come(awaiting: Awaiting) -> None:

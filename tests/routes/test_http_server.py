@@ -1,6 +1,8 @@
 """The server of the direct route meets everybody who can reach the port."""
 
+import errno
 import http.client
+import logging
 import socket
 import threading
 import time
@@ -9,6 +11,7 @@ from contextlib import suppress
 
 import pytest
 
+from ocft.errors import SourceChangedError
 from ocft.ranges import Range
 from ocft.routes import Body, DirectServer, OpenToFetch
 from ocft.routes import http_conversation as module
@@ -26,7 +29,7 @@ class Served:
         self.left: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.server = DirectServer(["127.0.0.1"])
+        self.server = DirectServer(lambda: ["127.0.0.1"])
         self.opened = OpenToFetch("aa" * 8, TOKEN, self._body, self.left.append)
         self.place = self.server.open(self.opened)[0]
 
@@ -105,17 +108,25 @@ def test_other_methods_take_nothing_away(served: Served, method: str) -> None:
     assert served.ask() == (206, CONTENT)
 
 
-def test_a_second_one_at_the_same_time_is_told_so(served: Served) -> None:
-    served.gate.clear()
-    first: list[tuple[int, bytes]] = []
-    thread = threading.Thread(target=lambda: first.append(served.ask()))
-    thread.start()
-    while not served.asked:
-        time.sleep(0.001)
-    assert served.ask()[0] == 409
-    served.gate.set()
-    thread.join()
-    assert first == [(206, CONTENT)]
+def test_who_comes_again_ends_the_connection_that_was_lost(served: Served) -> None:  # R-DIR-6
+    """A cable that is cut leaves one behind that takes nothing any more."""
+    endless = Body("salt", 1 << 40, iter(lambda: CONTENT, None))
+    opened = OpenToFetch("dd" * 8, TOKEN, lambda _: endless, served.left.append)
+    served.server.open(opened)
+    with socket.create_connection(served.place, 5) as lost:
+        lost.sendall(_request().replace(b"aa" * 8, b"dd" * 8))
+        assert lost.recv(10)
+        opened.body = lambda _: Body("salt", 4, [b"here"])
+        assert served.ask(path="/ocft/2/" + "dd" * 8) == (206, b"here")
+
+
+def test_who_does_not_let_go_keeps_others_waiting_for_a_moment_only(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FORMER_SECONDS", 0.01)
+    with served.opened.busy:
+        assert served.ask()[0] == 409
+    assert served.ask()[0] == 206
 
 
 def test_what_was_ended_is_gone(served: Served) -> None:
@@ -174,12 +185,15 @@ def test_a_head_that_does_not_end_is_given_up(
 
 def test_a_head_that_is_too_long_is_refused(served: Served) -> None:
     with socket.create_connection(served.place, 5) as connection:
-        try:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 200_000)
-            assert b"206" not in connection.recv(1000)
-        except OSError:
-            pass
-    assert served.ask() == (206, CONTENT)
+        head = _request().removesuffix(b"\r\n")
+        with suppress(OSError):
+            connection.sendall(head + b"X: " + b"x" * 200_000 + b"\r\n\r\n")
+        answer = b""
+        with suppress(ConnectionError):
+            while more := connection.recv(65536):
+                answer += more
+    assert b"206" not in answer
+    assert not served.asked
 
 
 @pytest.mark.parametrize(
@@ -195,13 +209,64 @@ def test_a_head_that_is_too_long_is_refused(served: Served) -> None:
     ],
 )
 def test_what_is_no_request_ends_the_connection(served: Served, data: bytes) -> None:
-    assert b" 206 " not in served.say(data)
+    assert served.say(data)[9:12] in (b"", b"400", b"403", b"405")
     assert served.ask() == (206, CONTENT)
 
 
 @pytest.mark.parametrize("header", ["", "bytes=5-", "bytes=9-5", "bytes=0-1,1-2"])
 def test_ranges_that_are_none_are_refused(served: Served, header: str) -> None:
     assert served.ask({**GOOD, "Range": header})[0] == 416
+
+
+def test_ids_that_are_unknown_are_no_guesses(served: Served) -> None:
+    """Somebody who is late is behind the same address as somebody who is not."""
+    for _ in range(30):
+        assert served.ask(path="/ocft/2/" + "ee" * 8)[0] == 403
+    assert served.ask()[0] == 206
+
+
+def test_the_end_waits_for_no_stranger(served: Served) -> None:
+    strangers = [socket.create_connection(served.place, 5) for _ in range(5)]
+    for one in strangers:
+        one.sendall(b"G")
+    began = time.monotonic()
+    served.server.stop()
+    assert time.monotonic() - began < 5
+    assert not served.server._connections
+    for one in strangers:
+        one.close()
+
+
+def test_a_source_that_cannot_be_read_is_no_fault_of_ours(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"x"
+        raise SourceChangedError("It is shorter now.")
+
+    served.opened.body = lambda _: Body("salt", 100, pieces())
+    with pytest.raises(http.client.IncompleteRead):
+        served.ask()
+    served.server.stop()
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+def test_too_many_open_files_are_waited_for(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    refusals = iter([OSError(errno.EMFILE, "too many")] * 3)
+    accept = socket.socket.accept
+
+    def refused(listening: socket.socket) -> tuple[socket.socket, object]:
+        for error in refusals:
+            raise error
+        return accept(listening)
+
+    monkeypatch.setattr("time.sleep", pauses.append)
+    monkeypatch.setattr(socket.socket, "accept", refused)
+    assert served.ask()[0] == 206
+    assert len(pauses) == 3
 
 
 def test_who_goes_in_the_middle_can_come_back(served: Served) -> None:
@@ -241,7 +306,7 @@ def test_many_idle_connections_do_not_keep_a_peer_out_for_long(
 
 def test_an_address_that_is_not_ours_cannot_be_listened_to() -> None:
     with pytest.raises(OSError, match="assign"):
-        DirectServer(["192.0.2.123"]).open(
+        DirectServer(lambda: ["192.0.2.123"]).open(
             OpenToFetch("aa" * 8, TOKEN, lambda _: None, lambda _: None)
         )
 

@@ -5,19 +5,22 @@ In real time: threads and sockets do the work. Waits are made short.
 
 import asyncio
 import random
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from unittest import mock
 
 import pytest
 
 from ocft import ChannelLimits, DirectOptions, TransferState
 from ocft.crypto import RecordCipher
-from ocft.errors import ChannelClosedError, StorageError
-from ocft.routes import DirectConnection
+from ocft.errors import ChannelClosedError, ConfigError, StorageError
+from ocft.routes import Place, connect
+from ocft.routes.connection import DirectConnection
 from ocft.runtime.wire2.direct_receiving import MOST_UNSYNCED
 from ocft.storage import ArrivingSet
 from ocft.wire import FrameType
@@ -28,12 +31,13 @@ MIB = 1024 * 1024
 NARROW = ChannelLimits(max_text=4096)
 NOISE = random.Random(7).randbytes(20 * MIB + 12_345)
 DIRECT = DirectOptions(addresses=("127.0.0.1",))
+WAYS = "ocft.runtime.wire2.direct_ways"
 NOWHERE = DirectOptions(addresses=("192.0.2.77",))
 """Nobody has this address."""
+FETCHES_ONLY = replace(DIRECT, listens=False)
 ONE_SIDED = [
-    (DirectOptions(listens=False), DIRECT),  # a sender that cannot be reached, for one
+    (replace(DIRECT, listens=False), DIRECT),  # a sender that cannot be reached, for one
     (DIRECT, replace(DIRECT, connects=False)),
-    (NOWHERE, DIRECT),
 ]
 
 
@@ -42,8 +46,8 @@ def _short_pauses() -> Iterator[None]:
     receiving = "ocft.runtime.wire2.direct_receiving"
     with (
         mock.patch(f"{receiving}.PAUSES", (0.001,) * 5),
-        mock.patch(f"{receiving}._PEER_SECONDS", 3.0),
-        mock.patch(f"{receiving}._HEAD_START", 0.1),
+        mock.patch("ocft.runtime.wire2.direct_ways._PEER_SECONDS", 3.0),
+        mock.patch("ocft.runtime.wire2.direct_ways._HEAD_START", 0.1),
         mock.patch("ocft.runtime.wire2.direct_pushing.PAUSES", (0.001,) * 5),
     ):
         yield
@@ -57,7 +61,7 @@ def impatient() -> Iterator[None]:
         mock.patch(f"{sending}._FIRST_HOPE", 1.0),
         mock.patch(f"{sending}._HOPE", 0.3),
         mock.patch(f"{sending}._STALLED", 1.0),
-        mock.patch("ocft.runtime.wire2.direct_receiving._PEER_SECONDS", 0.5),
+        mock.patch("ocft.runtime.wire2.direct_ways._PEER_SECONDS", 0.5),
     ):
         yield
 
@@ -84,6 +88,7 @@ class Line:
     def __init__(self, cut: Callable[["Line"], bool] = lambda line: False) -> None:
         self.bytes = 0
         self.cuts = 0
+        self.stalls = 0
         self.chance = random.Random(50)
         self._cut = cut
         self._read_into = DirectConnection.read_into
@@ -140,7 +145,7 @@ def test_what_is_small_goes_over_the_channel(tmp_path: Path) -> None:
     [
         (None, DIRECT),
         (DIRECT, None),
-        (DirectOptions(listens=False), DirectOptions(listens=False)),
+        (replace(DIRECT, listens=False), replace(DIRECT, listens=False)),
         (DirectOptions(connects=False), DirectOptions(connects=False)),
         (NOWHERE, NOWHERE),
     ],
@@ -186,7 +191,7 @@ def test_what_is_brought_after_a_cut_is_only_the_rest(tmp_path: Path) -> None:  
         return True
 
     async def main() -> None:
-        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+        async with nodes(tmp_path, ours=replace(DIRECT, listens=False)) as (alice, bob):
             with Line(cut) as line:
                 await send(alice, tmp_path, data)
             assert bob.tree() == {"report.bin": data}
@@ -203,7 +208,7 @@ def test_a_way_to_the_receiver_that_stays_cut_leaves_the_rest_to_the_channel(
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
-        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+        async with nodes(tmp_path, ours=replace(DIRECT, listens=False)) as (alice, bob):
             data = NOISE[: 9 * MIB]
             with Line(lambda line: line.bytes > 8 * MIB):
                 await send(alice, tmp_path, data)
@@ -216,7 +221,7 @@ def test_a_way_to_the_receiver_that_stays_cut_leaves_the_rest_to_the_channel(
 
 def test_a_source_that_changes_while_it_is_brought_ends_it_on_both_sides(tmp_path: Path) -> None:
     async def main() -> None:
-        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+        async with nodes(tmp_path, ours=replace(DIRECT, listens=False)) as (alice, bob):
             source = write_source(tmp_path, NOISE)
 
             def cut(line: Line) -> bool:
@@ -237,7 +242,7 @@ def test_a_source_that_changes_while_it_is_brought_ends_it_on_both_sides(tmp_pat
 
 def test_a_restart_of_either_side_while_it_is_brought_loses_nothing(tmp_path: Path) -> None:
     async def main() -> None:
-        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+        async with nodes(tmp_path, ours=replace(DIRECT, listens=False)) as (alice, bob):
             data = NOISE * 3
             with Line() as line:
                 transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, data))
@@ -255,7 +260,7 @@ def test_a_restart_of_either_side_while_it_is_brought_loses_nothing(tmp_path: Pa
 
 def test_ten_transfers_that_are_brought_at_once_arrive(tmp_path: Path) -> None:
     async def main() -> None:
-        async with nodes(tmp_path, ours=DirectOptions(listens=False)) as (alice, bob):
+        async with nodes(tmp_path, ours=replace(DIRECT, listens=False)) as (alice, bob):
             ids = []
             for number in range(10):
                 source = tmp_path / f"{number}.bin"
@@ -310,25 +315,25 @@ def test_a_cable_that_stays_cut_leaves_the_rest_to_the_channel(tmp_path: Path) -
 
 @pytest.mark.usefixtures("impatient")
 def test_a_line_that_stalls_is_not_waited_for(tmp_path: Path) -> None:
-    """The peer takes nothing any more, and the connection stays."""
+    """The receiver takes nothing any more, and the connection stays."""
+    is_over = threading.Event()
+
+    def cut(line: Line) -> bool:
+        if line.bytes > 3 * MIB:
+            line.stalls += 1
+            is_over.wait(30)
+            return True
+        return False
 
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):
-            is_stalled = mock.Mock(return_value=False)
-            read = DirectConnection.read_into
-
-            def read_into(client: DirectConnection, buffer: memoryview) -> None:
-                if len(buffer) > MIB // 2 and line.bytes > 3 * MIB:
-                    is_stalled()
-                    client._socket.settimeout(8)
-                    client._socket.recv(1)  # and loses it
-                    raise ChannelClosedError("stalled")
-                read(client, buffer)
-
-            with Line() as line, mock.patch.object(DirectConnection, "read_into", read_into):
-                line.bytes = 0
-                await send(alice, tmp_path, NOISE[: 2 * MIB])
-            assert bob.tree() == {"report.bin": NOISE[: 2 * MIB]}
+            data = NOISE[: 4 * MIB]
+            with Line(cut) as line:
+                await send(alice, tmp_path, data)
+                assert line.stalls == 1
+                is_over.set()
+            assert bob.tree() == {"report.bin": data}
+            assert alice.room.count(FrameType.DATA) > 0
 
     asyncio.run(main())
 
@@ -463,3 +468,153 @@ def test_ten_transfers_at_once_arrive(tmp_path: Path) -> None:
             assert bob.tree() == {f"{n}.bin": NOISE[n : n + 2 * MIB] for n in range(10)}
 
     asyncio.run(main())
+
+
+def test_a_cable_that_was_cut_for_long_is_used_again(tmp_path: Path) -> None:  # R-DIR-5
+    """The channel carries bytes meanwhile, but not the rest of them."""
+    is_down = threading.Event()
+
+    async def unreliable(places: list[Place]) -> tuple[socket.socket, Place]:
+        if is_down.is_set():
+            raise ChannelClosedError("no way there")
+        return await connect(places)
+
+    def cut(line: Line) -> bool:
+        if line.bytes > 4 * MIB and not line.cuts:
+            is_down.set()
+            return True
+        return False
+
+    async def main() -> None:
+        async with nodes(tmp_path, theirs=FETCHES_ONLY) as (alice, bob):
+            with (
+                Line(cut) as line,
+                mock.patch(f"{WAYS}.connect", unreliable),
+                mock.patch("ocft.runtime.wire2.direct_receiving._AGAIN", (0.05,)),
+                mock.patch("ocft.runtime.wire2.direct_sending._HOPE", 0.3),
+            ):
+                transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, NOISE))
+                await bob.until(lambda: alice.room.count(FrameType.DATA) > 3, 30)
+                is_down.clear()
+                async with asyncio.timeout(60):
+                    await alice.manager.wait(transfer_id)
+            assert bob.tree() == {"report.bin": NOISE}
+            assert line.bytes > 15 * MIB
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_is_reset_at_once_is_a_try_in_vain(tmp_path: Path) -> None:
+    async def reset(*_: object, **__: object) -> socket.socket:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            made = socket.create_connection(listening.getsockname())
+        made.shutdown(socket.SHUT_RDWR)
+        made.setblocking(False)
+        return made
+
+    async def main() -> None:
+        async with nodes(tmp_path, theirs=FETCHES_ONLY) as (alice, bob):
+            data = NOISE[: MIB // 2]
+            with (
+                mock.patch("aiohappyeyeballs.start_connection", reset),
+                mock.patch("ocft.runtime.wire2.direct_sending._FIRST_HOPE", 0.3),
+            ):
+                await send(alice, tmp_path, data)
+            assert bob.tree() == {"report.bin": data}
+
+    asyncio.run(main())
+
+
+def test_what_comes_over_a_line_that_is_often_cut_is_kept(tmp_path: Path) -> None:  # R-DIR-5
+    arriving: list[ArrivingSet] = []
+    stored: list[int] = []
+    places = [0]
+    write = ArrivingSet.write
+
+    def noted(one: ArrivingSet, offset: int, data: memoryview) -> None:
+        arriving[:] = [one]
+        write(one, offset, data)
+
+    def cut(line: Line) -> bool:
+        if line.cuts == 20 or line.bytes < places[-1]:
+            return False
+        places.append(line.bytes + 3 * MIB)
+        stored.extend(one.stored.total() for one in arriving)
+        return True
+
+    async def main() -> None:
+        async with nodes(tmp_path) as (alice, bob):
+            with mock.patch.object(ArrivingSet, "write", noted), Line(cut) as line:
+                await send(alice, tmp_path, NOISE * 4)
+            assert line.cuts == 20
+            assert bob.tree() == {"report.bin": NOISE * 4}
+
+    asyncio.run(main())
+    assert stored[-1] > 40 * MIB
+
+
+def test_a_decision_after_hours_still_goes_around_the_channel(tmp_path: Path) -> None:  # R-DIR-1
+    async def main() -> None:
+        async with nodes(tmp_path) as (alice, bob):
+            await bob.restart(auto_accept=False, trusted_peers=[peer_of("alice")])
+            with Line() as line, mock.patch("ocft.runtime.wire2.direct_sending._IDLE", 0.2):
+                transfer_id = await alice.manager.send_file("bob", write_source(tmp_path, NOISE))
+                await bob.until(lambda: "offer-received" in bob.names(), 30)
+                await asyncio.sleep(0.5)
+                await bob.manager.accept_transfer(transfer_id)
+                async with asyncio.timeout(60):
+                    await alice.manager.wait(transfer_id)
+            assert bob.tree() == {"report.bin": NOISE}
+            assert line.bytes > len(NOISE)
+
+    asyncio.run(main())
+
+
+def test_nothing_is_said_about_a_way_that_is_given_up(tmp_path: Path) -> None:
+    """A node that ends while its own connection is tried sends no invitation."""
+
+    async def never(_: object) -> None:
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with nodes(tmp_path) as (alice, bob):
+            with mock.patch(f"{WAYS}.connect", never), mock.patch(f"{WAYS}._HEAD_START", 30.0):
+                await alice.manager.send_file("bob", write_source(tmp_path, NOISE))
+                await bob.until(lambda: inside(bob).direct.turns._value < 4, 30)
+                said = len(bob.room.said)
+                async with asyncio.timeout(5):
+                    await bob.manager.close()
+            assert [one for one in bob.room.said[said:] if one[0] == "bob"] == []
+
+    asyncio.run(main())
+
+
+def test_a_channel_that_pauses_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """The invitation waits for the channel; closing does not wait for the invitation."""
+    is_asked = asyncio.Event()
+
+    async def paused(*_: object) -> None:
+        is_asked.set()
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with nodes(tmp_path, ours=replace(DIRECT, listens=False)) as (alice, bob):
+            with mock.patch("ocft.runtime.wire2.receiving.FrameReceivePump._invite", paused):
+                await alice.manager.send_file("bob", write_source(tmp_path, NOISE))
+                async with asyncio.timeout(30):
+                    await is_asked.wait()
+                async with asyncio.timeout(5):
+                    await bob.manager.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"port": 900}, {"port": 70_000}, {"addresses": ()}, {"addresses": ("here",)}],
+)
+def test_options_that_no_peer_could_use_are_refused_at_once(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        DirectOptions(**wrong)
+    with pytest.raises(ConfigError):
+        DirectOptions(addresses=("0.0.0.0",))  # noqa: S104

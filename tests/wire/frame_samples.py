@@ -19,6 +19,7 @@ from ocft.wire import (
     Pair,
     RangeAck,
     Reply,
+    Signal,
     TransferAccept,
     TransferDone,
     TransferOffer,
@@ -99,6 +100,15 @@ CONTROLS: dict[str, Control] = {
         is_decided=True,
         limit=1_000_120,
         ranges=((0, 120), (5_000, 6_000)),
+    ),
+    "signal": Signal(
+        transfer_id=TRANSFER,
+        epoch=1,
+        call=2,
+        user="kQ7z",
+        password="abcdefghijklmnopqrstuv",
+        fingerprint=filled(32, 3),
+        places=((bytes([10, 0, 0, 7]), 50_000, 0), (filled(16, 4), 50_001, 2)),
     ),
     "reject": TransferReject(transfer_id=TRANSFER, epoch=1, code="FILE_TOO_LARGE"),
     "bring": BringDirectly(

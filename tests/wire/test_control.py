@@ -14,6 +14,7 @@ from ocft.wire import (
     Control,
     DirectTicket,
     OfferAgain,
+    Signal,
     TransferAccept,
     TransferDone,
     TransferOffer,
@@ -31,6 +32,7 @@ NAMES = {
     "welcome, pending": {"t", "status"},
     "offer": {"t", "transfer", "epoch", "eph", "size", "files", "manifest", "digest", "at"},
     "accept": {"t", "transfer", "epoch", "eph", "decided", "limit", "ranges"},
+    "signal": {"t", "transfer", "epoch", "call", "user", "pass", "print", "places"},
     "reject": {"t", "transfer", "epoch", "code"},
     "bring": {"t", "transfer", "epoch", "direct"},
     "again": {"t", "transfer", "epoch"},
@@ -289,3 +291,71 @@ def test_a_ticket_is_what_it_was() -> None:  # 2.10
 def test_a_ticket_that_is_none_is_refused(wrong: dict[str, Any]) -> None:  # 2.10
     with pytest.raises(ValidationError):
         _offer_with(**wrong)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [],
+        [[bytes(4), 50_000, 0]] * 9,
+        [[bytes(5), 50_000, 0]],
+        [[bytes(17), 50_000, 0]],
+        [["10.0.0.7", 50_000, 0]],
+        [["printer.local", 50_000, 0]],  # nothing is looked up
+        [[bytes(4), 1023, 0]],
+        [[bytes(4), 65_536, 0]],
+        [[bytes(4), 50_000, 3]],
+        [[bytes(4), 50_000, -1]],
+        [[bytes(4), 50_000, "host"]],
+        [[bytes(4), 50_000]],
+        [[bytes(4), 50_000, 0, 0]],
+    ],
+)
+def test_a_signal_names_a_few_addresses_and_nothing_else(places: object) -> None:  # R-RTC-2
+    _refused(fields_of("signal") | {"places": places})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"call": 0},
+        {"call": 33},
+        {"user": "abc"},
+        {"user": "a" * 33},
+        {"user": "ab c"},
+        {"user": "abcd\r\na=candidate:1"},
+        {"pass": "a" * 21},
+        {"pass": "a" * 65},
+        {"pass": "a" * 21 + "\n"},
+        {"print": bytes(31)},
+        {"print": "AB:CD"},
+        {"sdp": "v=0"},
+    ],
+)
+def test_an_impossible_signal_is_refused(changes: dict[str, object]) -> None:  # R-RTC-2
+    _refused(fields_of("signal") | changes)
+
+
+def test_the_longest_signal_is_short() -> None:
+    """It fits a text of every channel, in base64url."""
+    signal = Signal(
+        transfer_id=TransferId("x" * 64),
+        epoch=MAX_NUMBER,
+        call=32,
+        user="a" * 32,
+        password="a" * 64,
+        fingerprint=filled(32),
+        places=((filled(16), 65_535, 2),) * 8,
+    )
+    assert len(pack_control(signal)) < 600
+    assert signal.password not in repr(signal)
+
+
+def test_an_offer_and_an_accept_may_say_that_lines_are_welcome() -> None:  # R-RTC-1
+    for name in ("offer", "accept"):
+        right = encode_cbor(fields_of(name) | {"webrtc": True})
+        assert pack_control(unpack_control(right)) == right
+        for wrong in (False, None, 1, "yes", b"", bytes(1)):
+            _refused(fields_of(name) | {"webrtc": wrong})
+    for wrong in (False, 1):
+        _refused(fields_of("accept") | {"direct": wrong})

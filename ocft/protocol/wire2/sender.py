@@ -289,9 +289,13 @@ class FrameSender(Machine[SenderInput, Never]):
 
     def heard_directly(self, now: float) -> None:
         """Take in that the receiver takes bytes around the channel (R-DIR-4)."""
-        if not self.state.is_final:
-            self._epochs_in_vain = 0
-            self._sign_of_life(now)
+        if self.state.is_final:
+            return
+        self._epochs_in_vain = self._probes_in_vain = 0
+        if self._must_ask:  # a question is left open: it is asked anew when it has to be
+            self._must_ask = self._owes_probe = False
+            self._wake_at = math.inf
+        self._sign_of_life(now)
 
     def ask_what_came(self, now: float) -> None:
         """Go on over the channel after bytes went around it: first the receiver is asked.

@@ -8,8 +8,8 @@ from functools import partial
 from ocft.errors import ChannelError, OcftError
 from ocft.ranges import Range
 from ocft.routes import Body, Place, PushConnection, connect
-from ocft.runtime.wire2.apart import work_apart
-from ocft.runtime.wire2.direct import PAUSES, places_of, text_of
+from ocft.runtime.wire2.direct import PAUSES, Direct, text_of
+from ocft.runtime.wire2.own_thread import in_own_thread
 from ocft.wire import DirectTicket
 
 _log = logging.getLogger(__name__)
@@ -19,22 +19,22 @@ class Pushing:
     """Brings what the receiver wants.
 
     Args:
+        direct: The node's direct route.
         ticket: The receiver's.
-        turns: Held while something is brought.
         body: Gives what the wanted ranges need, or None when it is over; called in a thread.
         progress: Called in a thread with the bytes that left, and with 0 at the end of a request.
     """
 
     def __init__(
         self,
+        direct: Direct,
         ticket: DirectTicket,
         *,
-        turns: asyncio.Semaphore,
         body: Callable[[Sequence[Range]], Body | None],
         progress: Callable[[int], None],
     ) -> None:
         self._ticket = ticket
-        self._turns = turns
+        self._direct = direct
         self._body = body
         self._progress = progress
         self._stopped = asyncio.Event()
@@ -51,7 +51,7 @@ class Pushing:
     async def run(self) -> None:
         """Bring until the receiver has all, or it cannot be done; then the channel carries it."""
         try:
-            async with self._turns:
+            async with self._direct.push_turns:
                 await self._run()
         except OcftError as error:  # of the files: whose `body` it is knows it already
             _log.info("bringing directly: %s", error)
@@ -59,7 +59,7 @@ class Pushing:
             self.is_over = True
 
     async def _run(self) -> None:
-        places = await asyncio.to_thread(places_of, self._ticket)
+        places = await asyncio.to_thread(self._direct.places_of, self._ticket)
         failures = 0
         while places and failures < len(PAUSES) and not self._stopped.is_set():
             has_brought = False
@@ -80,20 +80,19 @@ class Pushing:
                 await self._pause(PAUSES[failures - 1])
 
     async def _bring_to(self, places: list[Place], progress: Callable[[int], None]) -> None:
-        socket = await connect(places)
+        made, place = await connect(places)
         if self._stopped.is_set():
-            socket.close()
+            made.close()
             return
-        address, port = socket.getpeername()[:2]
         connection = PushConnection(
-            socket,
-            place=(address, port),
+            made,
+            place=place,
             ticket_id=self._ticket.id.hex(),
             token=text_of(self._ticket.token),
         )
         self._connection = connection
         try:
-            await work_apart(partial(self._bring, connection, progress), "ocft-direct-push")
+            await in_own_thread(partial(self._bring, connection, progress), "ocft-direct-push")
         finally:
             self._connection = None
             connection.cut()

@@ -10,7 +10,7 @@ import pybase64
 from ocft.crypto import RecordCipher, direct_key
 from ocft.errors import MalformedMessageError
 from ocft.ranges import Range
-from ocft.routes import Body, DirectConnection
+from ocft.routes import Body, Client
 from ocft.runtime.wire2.direct import text_of
 from ocft.wire import (
     LENGTH_SIZE,
@@ -82,8 +82,8 @@ class RecordReader:
         tag: The epoch's data tag.
     """
 
-    def __init__(self, connection: DirectConnection, *, data_key: bytes, tag: bytes) -> None:
-        self._connection = connection
+    def __init__(self, client: Client, *, data_key: bytes, tag: bytes) -> None:
+        self._client = client
         self._data_key = data_key
         self._tag = tag
         self._sealed = memoryview(bytearray(MAX_FRAME))
@@ -109,18 +109,18 @@ class RecordReader:
             MalformedMessageError: The answer is not what was asked for.
             UnsealError: It is not from the peer.
         """
-        salt, size = self._connection.ask(ranges)
+        salt, size = self._client.ask(ranges)
         key = direct_key(self._data_key, _salt_of(salt))
         cipher = RecordCipher(key)
         for first, end in _pieces(ranges):
             length = memoryview(bytearray(LENGTH_SIZE))
-            self._connection.read_into(length)
+            self._client.read_into(length)
             expected = data_header(self._tag, cipher.number)
             frame = int.from_bytes(length, "big")
             if frame != len(expected) + _body_size(first, end) + SEAL_SIZE:
                 raise MalformedMessageError("a frame of another length than was asked for")
             sealed = self._sealed[:frame]
-            self._connection.read_into(sealed)
+            self._client.read_into(sealed)
             if bytes(sealed[: len(expected)]) != expected:
                 raise MalformedMessageError("a frame of something else")
             buffer = self._free.get()

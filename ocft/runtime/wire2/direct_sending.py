@@ -11,7 +11,7 @@ from typing import Final
 
 from ocft.errors import OcftError, SourceChangedError
 from ocft.ranges import Range
-from ocft.routes import Body, Opened
+from ocft.routes import Body, OpenToFetch
 from ocft.runtime.wire2.direct import Direct
 from ocft.runtime.wire2.direct_pushing import Pushing
 from ocft.runtime.wire2.direct_records import make_body
@@ -25,7 +25,7 @@ _HOPE: Final = 10.0  # seconds after a connection ended, or nothing was taken
 _STALLED: Final = 30.0  # seconds in which the receiver takes nothing
 _IDLE: Final = 600.0  # seconds without a byte; then the port is closed
 _KEYS_SECONDS: Final = 60.0  # in which the accept may arrive, slower than the connection
-_NOTE_EVERY: Final = 8 * 1024 * 1024  # bytes
+_NOTE_SECONDS: Final = 0.2  # between two looks of the event loop
 
 
 class Outlet:
@@ -54,13 +54,15 @@ class Outlet:
         self._clock = clock
         self._note = note
         self._loop = asyncio.get_running_loop()
-        self._opened: Opened | None = None
+        self.opened: OpenToFetch | None = None
+        """What the receiver may fetch, once it is open."""
         self._pushing: Pushing | None = None
         self._last_active = clock()
         self._keys: tuple[bytes, bytes] | None = None
         self._has_keys = threading.Event()
         self._is_closed = False
         self._unnoted = 0
+        self._noted_at = clock()
         self._is_active = False
         self.sent = 0
         """Bytes that left."""
@@ -72,12 +74,13 @@ class Outlet:
     def open(self) -> DirectTicket | None:
         """Let the receiver come, if it may; call it in a worker thread.
 
+        Returns:
+            What it needs for that; None: it is to come another way.
+
         Raises:
             OSError: Nothing can be listened to.
         """
-        if not self._direct.listens:
-            return None
-        ticket, self._opened = self._direct.open_to_fetch(self._body, self._progress)
+        ticket, self.opened = self._direct.open_to_fetch(self._body, self._progress)
         return ticket
 
     def accepted(self, data_key: bytes, tag: bytes) -> None:
@@ -93,8 +96,8 @@ class Outlet:
         if is_under_way or self._keys is None or self._is_closed or not self._direct.connects:
             return
         self._pushing = Pushing(
+            self._direct,
             ticket,
-            turns=self._direct.push_turns,
             body=self._body,
             progress=self._progress,
         )
@@ -104,6 +107,11 @@ class Outlet:
     def is_idle(self, now: float) -> bool:
         """Say whether nobody has come for so long that the port need not stay open."""
         return now >= self._last_active + _IDLE
+
+    def decided(self) -> None:
+        """Let the receiver come from now on: it has decided, perhaps after hours."""
+        self._last_active = self._clock()
+        self.hope()
 
     def hope(self, seconds: float | None = None) -> None:
         """Let the channel wait for the receiver; any thread may say so."""
@@ -130,8 +138,8 @@ class Outlet:
         self._has_keys.set()
         if self._pushing is not None:
             self._pushing.stop()
-        if self._opened is not None:
-            self._direct.end(self._opened)
+        if self.opened is not None:
+            self._direct.end(self.opened)
 
     # In other threads:
 
@@ -174,14 +182,17 @@ class Outlet:
     def _progress(self, count: int) -> None:
         self.sent += count
         self._unnoted += count
-        if not count or self._unnoted >= _NOTE_EVERY:
-            if self._unnoted:
-                self._is_active = True
-                self._last_active = self._clock()
-            self._unnoted = 0
-            self.hope(_STALLED if count else _HOPE)
+        now = self._clock()
+        self.hopes_until = now + (_STALLED if count else _HOPE)
+        if self._unnoted:
+            self._last_active = now
+        if not count or now >= self._noted_at + _NOTE_SECONDS:
+            self._is_active |= self._unnoted > 0
+            self._unnoted, self._noted_at = 0, now
             self._tell()
 
     def _tell(self) -> None:
-        if not self._loop.is_closed():
+        try:
             self._loop.call_soon_threadsafe(self._note)
+        except RuntimeError:  # the event loop is closed: nobody is left to be told
+            return

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from ocft.crypto import EphemeralKey, epoch_keys
@@ -36,9 +37,11 @@ from ocft.ranges import Range
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire2.describing import described_by, taken_of, without
 from ocft.runtime.wire2.direct_receiving import Fetching
+from ocft.runtime.wire2.direct_ways import Ways
 from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
 from ocft.runtime.wire2.sessions import LiveSession
 from ocft.runtime.wire2.taking import Taking
+from ocft.runtime.wire2.webrtc_calling import Calling
 from ocft.storage import ArrivingSet, TransferRecord
 from ocft.transfers import TransferState
 from ocft.wire import (
@@ -49,6 +52,7 @@ from ocft.wire import (
     DirectTicket,
     Manifest,
     OfferAgain,
+    Signal,
     TransferAccept,
     TransferOffer,
     ack_header,
@@ -113,7 +117,8 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         self._is_silent = False  # until it is known which files need not be sent
         self._is_closing = False
         self._whole_size = record.info.size
-        self._fetching: Fetching | None = None  # of the current epoch
+        self._fetching: Fetching | None = None  # of the current epoch, as this is
+        self._calling: Calling | None = None
 
     @property
     def is_undecided(self) -> bool:
@@ -229,6 +234,10 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         session: LiveSession,  # noqa: ARG002 - senders need it
         now: float,
     ) -> None:
+        if isinstance(message, Signal):
+            if self._calling is not None:
+                self._calling.take(message)
+            return
         if isinstance(message, TransferOffer):
             if not self._is_same_transfer(message):
                 raise UnexpectedMessageError("an offer of other files under the same id")
@@ -318,6 +327,10 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
         direct = self._wire.direct
         return direct is not None and direct.listens and offer.pushes is not None
 
+    def _may_call(self, offer: TransferOffer) -> bool:
+        direct = self._wire.direct
+        return direct is not None and direct.lines is not None and offer.webrtc is not None
+
     def _fetch_if_possible(self) -> None:
         """Let the bytes come around the channel, once they are wanted (R-DIR-2)."""
         direct, offer, epoch = self._wire.direct, self._offer, self._epoch
@@ -325,11 +338,23 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             return
         if offer is None or epoch is None or not self.machine.is_decided:
             return
-        if self._may_fetch(offer) or self._may_be_brought(offer):
-            self._fetching = Fetching(
+        fetches, is_brought = self._may_fetch(offer), self._may_be_brought(offer)
+        if direct.lines is not None and self._may_call(offer):
+            self._calling = Calling(
+                direct.lines,
+                transfer_id=self.id,
+                epoch=epoch.number,
+                say=self._send_control,
+            )
+        if fetches or is_brought or self._calling is not None:
+            ways = Ways(
                 direct,
-                offer.direct if self._may_fetch(offer) else None,
-                self._invite if self._may_be_brought(offer) else None,
+                offer.direct if fetches else None,
+                invite=partial(self._invite, epoch.number) if is_brought else None,
+                dial=self._calling.dial if self._calling is not None else None,
+            )
+            self._fetching = Fetching(
+                ways,
                 data_key=epoch.data_key,
                 tag=epoch.in_tag,
                 arriving=self._taking.arriving,
@@ -338,8 +363,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
             )
             self._start(self._fetch(self._fetching))
 
-    async def _invite(self, ticket: DirectTicket) -> None:
-        epoch = self.machine.epoch
+    async def _invite(self, epoch: int, ticket: DirectTicket) -> None:
         await self._send_control(BringDirectly(transfer_id=self.id, epoch=epoch, direct=ticket))
 
     async def _fetch(self, fetching: Fetching) -> None:
@@ -369,7 +393,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
     def _drop_epoch(self) -> None:
         if self._fetching is not None:
             self._fetching.stop()
-            self._fetching = None
+            self._fetching = self._calling = None
         super()._drop_epoch()
 
     # Carrying out
@@ -430,6 +454,7 @@ class FrameReceivePump(FramePump[FrameReceiver, ReceiverOutput]):
                 largest_file=self._wire.files.ceiling if self._wire.files is not None else None,
                 fetches=self._may_fetch(offer) or None,
                 listens=self._may_be_brought(offer) or None,
+                calls=self._may_call(offer) or None,
             )
             exchanged = ephemeral.exchange(offer.ephemeral)
             keys = epoch_keys(session.root, exchanged, pack_control(offer), pack_control(accept))

@@ -30,6 +30,7 @@ from ocft.wire import (
     Pair,
     Reply,
     SealedFrame,
+    Signal,
     TransferAccept,
     TransferDone,
     TransferOffer,
@@ -44,9 +45,10 @@ _SEEN_EVERY: Final = 60.0  # seconds between two notes of when a peer was seen
 AboutTransfer = (
     TransferOffer
     | TransferAccept
+    | BringDirectly
+    | Signal
     | TransferReject
     | OfferAgain
-    | BringDirectly
     | TransferDone
     | TransferStop
 )

@@ -11,6 +11,7 @@ from ocft.errors import OcftError, PeerTooOldError, SourceChangedError
 from ocft.events import TransferSlow
 from ocft.ids import NodeId
 from ocft.protocol import FrameSender, Say, SayBundle, SayData, SayOffer
+from ocft.routes import Lines
 from ocft.runtime.estimate import WORTH_SAYING, seconds_by_text
 from ocft.runtime.pump import Surroundings
 from ocft.runtime.wire2.direct_sending import WORTH_A_CONNECTION, Outlet
@@ -18,6 +19,7 @@ from ocft.runtime.wire2.file_sizes import SMALLEST
 from ocft.runtime.wire2.pump import Epoch, FramePump, Wire2
 from ocft.runtime.wire2.sessions import LiveSession
 from ocft.runtime.wire2.uploads import Uploads
+from ocft.runtime.wire2.webrtc_answering import Answering
 from ocft.storage import SourceSet, TransferRecord
 from ocft.transfers import TransferState
 from ocft.wire import (
@@ -27,6 +29,7 @@ from ocft.wire import (
     Control,
     Data,
     DirectTicket,
+    Signal,
     TransferAccept,
     TransferOffer,
     data_header,
@@ -85,7 +88,10 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._body: bytes | None = None  # of the data frame that leaves next
         self._is_warned = False
         self._uploads: Uploads | None = None
-        self._outlet: Outlet | None = None  # of the current epoch
+        self._outlet: Outlet | None = None  # of the current epoch, as this is
+        self._answering: Answering | None = None
+        self._is_outlet_awaited = False
+        self._done_before = 0  # bytes that the receiver had when it accepted
         if wire.files is not None:
             self._uploads = Uploads(wire.files, self.id, around.clock, self._wake.set)
 
@@ -105,7 +111,10 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         """Close the files."""
         if self._uploads is not None:
             await self._uploads.close()
+        answering = self._answering
         self._end_outlet()
+        if answering is not None:
+            await answering.close()
         await super().close()
         if self._files is not None:
             self._files.close()
@@ -117,9 +126,15 @@ class FrameSendPump(FramePump[FrameSender, Never]):
             if self._outlet is not None and message.epoch == self.machine.epoch:
                 self._outlet.bring(message.direct)
             return
+        if isinstance(message, Signal):
+            if self._answering is not None:
+                self._answering.take(message)
+            return
         if isinstance(message, TransferAccept):
             self._take_accept(message, session)
         self.machine.receive(message, now)
+        if message is self._accepted:
+            self._done_before = self.machine.bytes_done
 
     def _take_accept(self, accept: TransferAccept, session: LiveSession) -> None:
         """Make the keys of the epoch: of the first accept only, or nonces would repeat."""
@@ -131,8 +146,10 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         self._accepted = accept
         epoch = Epoch.of(accept.epoch, keys, is_sender=True)
         self._use(epoch)
-        if self._outlet is not None and (accept.fetches or accept.listens):
+        is_direct = accept.fetches or accept.listens or accept.calls
+        if self._outlet is not None and is_direct:
             self._outlet.accepted(epoch.data_key, epoch.out_tag)
+            self._answer_calls(self._outlet, accept)
         else:
             self._end_outlet()
 
@@ -181,8 +198,11 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         if outlet is None or self._epoch is None:
             return False
         if not self.machine.is_decided:
-            outlet.hope()  # when it has decided
+            self._is_outlet_awaited = False
             return False
+        if not self._is_outlet_awaited:
+            self._is_outlet_awaited = True
+            outlet.decided()
         if outlet.is_hopeful(now):
             return True
         if outlet.gives_up():  # only what it has tells what is still to go
@@ -203,13 +223,37 @@ class FrameSendPump(FramePump[FrameSender, Never]):
             self.machine.heard_directly(self._around.clock())
             sent = max(0, outlet.sent - self.record.manifest_size)
             size = self.record.info.size
-            self._tell_progress(self.machine.bytes_done, min(sent, size))
+            self._tell_progress(self.machine.bytes_done, min(self._done_before + sent, size))
         self._wake.set()
 
     def _end_outlet(self) -> None:
         outlet, self._outlet = self._outlet, None
         if outlet is not None:
             outlet.close()
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            answering.stop()
+
+    @property
+    def _lines(self) -> Lines | None:
+        return self._wire.direct.lines if self._wire.direct is not None else None
+
+    def _answer_calls(self, outlet: Outlet, accept: TransferAccept) -> None:
+        """Let the receiver call for WebRTC lines, if it may and will."""
+        if self._lines is not None and accept.calls and outlet.opened is not None:
+            self._answering = Answering(
+                self._lines,
+                outlet.opened,
+                transfer_id=self.id,
+                epoch=accept.epoch,
+                say=self._send_control,
+                hope=self._hope_for_line,
+            )
+
+    def _hope_for_line(self, seconds: float) -> None:
+        if self._outlet is not None:
+            self._outlet.hope(seconds)
+            self._wake.set()
 
     def _warn_if_slow(self, room: int) -> None:
         """Tell, once, that this will take long: there is no faster way than texts."""
@@ -311,6 +355,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
                 offered_at=record.offered_at or 0,
                 direct=ticket,
                 pushes=True if self._outlet is not None and self._may_push else None,
+                webrtc=True if self._outlet is not None and self._lines is not None else None,
             )
         await self._send_control(self._offer, session)
 

@@ -858,3 +858,12 @@ def test_who_is_heard_around_the_channel_is_not_given_up() -> None:  # R-DIR-4
     assert before is not None
     sender.machine.heard_directly(sender.now + 100)
     assert sender.machine.gives_up_at == before + 100
+
+
+def test_a_question_is_not_asked_on_when_bytes_go_around_the_channel_again() -> None:  # R-DIR-4
+    sender = transferring()
+    sender.machine.ask_what_came(sender.now)
+    for _ in range(20):
+        sender.machine.heard_directly(sender.now)
+        assert all(not isinstance(one, SayOffer) for one in sender.advance(10))
+    assert sender.machine.epoch == 1

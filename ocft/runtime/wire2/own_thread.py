@@ -3,17 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 
-async def work_apart(work: Callable[[], None], name: str) -> None:
-    """Let a new thread work, and wait for it; who is cancelled leaves it behind.
+async def in_own_thread(work: Callable[[], None], name: str) -> None:
+    """Do something that takes long, and raise what it raises.
 
     Args:
-        work: What it does.
-        name: The thread's.
-
-    Raises:
-        Exception: What the work raised.
+        work: It goes on if the caller is cancelled: have another way to end it.
+        name: What the thread is called.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
@@ -28,7 +26,7 @@ async def work_apart(work: Callable[[], None], name: str) -> None:
             work()
         except BaseException as problem:  # noqa: BLE001 - it is raised where it is awaited
             error = problem
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
             loop.call_soon_threadsafe(tell, error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
