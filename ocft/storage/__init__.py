@@ -27,8 +27,10 @@ from ocft.storage.sent_files import SentFiles
 from ocft.storage.sessions import Session, SessionStore
 from ocft.storage.source import Source, SourceSnapshot, open_regular
 from ocft.storage.source_set import SourceSet
+from ocft.storage.uncached import PAGE
 
 __all__ = [
+    "PAGE",
     "ApprovalStore",
     "ArrivingSet",
     "ChannelLock",

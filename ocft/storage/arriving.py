@@ -25,6 +25,7 @@ from ocft.storage.records import TransferRecord
 from ocft.wire import Manifest, digest_of, digests_match
 
 _PIECE: Final = 1024 * 1024  # bytes hashed at a time
+_WORTH_DIGESTING: Final = 256 * 1024  # bytes; less may be written on the event loop
 _MOST_REREAD: Final = 16 * 1024 * 1024  # bytes; what is there already would delay the acks
 
 
@@ -50,6 +51,7 @@ class ArrivingSet:
         self._first_end = 0  # of the first file in the byte space, if its digest is computed
         self._digested = 0  # bytes of it
         self._running = hashlib.sha256()
+        self._digest_lock = threading.Lock()  # of these three
         self._unsynced_bytes = 0  # asked for every frame
         self.is_publishing = False
         """Whether the files are on their way to their names: all was stored, and only
@@ -137,6 +139,8 @@ class ArrivingSet:
         for first, last in missing:
             whole = last - first == len(data)
             self._put(first, data if whole else data[first - offset : last - offset])
+            if whole:
+                self._digest_from_memory(first, data)
             with self._lock:
                 self._written.add(first, last)
                 self._unsynced.add(first, last)
@@ -192,8 +196,25 @@ class ArrivingSet:
         if stored <= _MOST_REREAD and not self.is_publishing:
             self._first_end = border + size
 
+    def _digest_from_memory(self, first: int, data: bytes | memoryview) -> None:
+        """Go on with the digest of the first file with what was just written for the first time.
+
+        It spares reading it back. What is small is left for the worker thread.
+        """
+        if len(data) < _WORTH_DIGESTING:
+            return
+        with self._digest_lock:
+            is_next = first == self.manifest_size + self._digested
+            if is_next and first + len(data) <= self._first_end:
+                self._running.update(data)
+                self._digested += len(data)
+
     def _digest_further(self) -> None:
         """Go on with the digest of the first file, as far as it is stored without a gap."""
+        with self._digest_lock:
+            self._digest_what_is_stored()
+
+    def _digest_what_is_stored(self) -> None:
         while self._digested < self._first_end - self.manifest_size:
             first = self.manifest_size + self._digested
             gap = next(self._stored.missing(first, self._first_end), (self._first_end, 0))

@@ -19,6 +19,7 @@ from typing import Final, Self
 from ocft.errors import StorageError
 from ocft.storage.border import storage_errors
 from ocft.storage.names import conflict_names, safe_name
+from ocft.storage.uncached import UncachedWriter
 from ocft.wire import digest_of_all
 
 _PIECE: Final = 1024 * 1024  # bytes hashed at a time
@@ -43,6 +44,7 @@ class PartialFile:
         self._descriptor = descriptor
         self._is_damaged = False
         self._is_name_synced = False
+        self._uncached = UncachedWriter(path, descriptor)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -80,9 +82,9 @@ class PartialFile:
             StorageError: The disk refused.
         """
         with storage_errors(f"write {self.path}"):
-            written = os.pwrite(self._descriptor, data, offset)
+            written = self._uncached.write(offset, data)
             while written < len(data):
-                rest = memoryview(data)[written:]
+                rest = memoryview(data)[written:] if written else data
                 written += os.pwrite(self._descriptor, rest, offset + written)
 
     def read(self, offset: int, length: int) -> bytes:
@@ -184,6 +186,7 @@ class PartialFile:
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
+        self._uncached.close()
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)

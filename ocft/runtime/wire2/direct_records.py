@@ -1,5 +1,6 @@
 """Frames on the direct route: 1 MiB each, sealed and opened in buffers that are used again."""
 
+import mmap
 import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from ocft.errors import MalformedMessageError
 from ocft.ranges import Range
 from ocft.routes import Body, Client
 from ocft.runtime.wire2.direct import text_of
+from ocft.storage import PAGE
 from ocft.wire import (
     LENGTH_SIZE,
     MAX_DATA,
@@ -89,7 +91,7 @@ class RecordReader:
         self._sealed = memoryview(bytearray(MAX_FRAME))
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
         for _ in range(_BUFFERS):
-            self._free.put(memoryview(bytearray(MAX_FRAME)))
+            self._free.put(memoryview(mmap.mmap(-1, PAGE + MAX_FRAME)))
 
     def give_back(self, buffer: memoryview) -> None:
         """Let a buffer be used again."""
@@ -124,7 +126,10 @@ class RecordReader:
             if bytes(sealed[: len(expected)]) != expected:
                 raise MalformedMessageError("a frame of something else")
             buffer = self._free.get()
-            body = buffer[: frame - len(expected) - SEAL_SIZE]
+            # So that the bytes themselves begin with a page, and need no cache on their way to
+            # the disk: `UncachedWriter`.
+            begin = PAGE - (1 + len(pack_varint(first)))
+            body = buffer[begin : begin + frame - len(expected) - SEAL_SIZE]
             try:
                 cipher.open_into(expected, sealed[len(expected) :], body)
                 offset, place = unpack_varint(bytes(body[:_MOST_HEADER]), 1)
