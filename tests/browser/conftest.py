@@ -137,9 +137,12 @@ def picture(request: pytest.FixtureRequest) -> Callable[["Page", str], None]:
 
     def take(page: "Page", name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        # What sticks to the edge of a window would lie in the middle of a long picture.
-        style = ".actions { position: static !important; }"
-        page.screenshot(path=folder / f"{name}.png", full_page=True, style=style)
+        # What sticks to the edge of a window would lie in the middle of a long picture. (The page's
+        # own rules forbid a style sheet for it.)
+        place = "where => { document.querySelector('.actions').style.position = where; }"
+        page.evaluate(place, "static")
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        page.evaluate(place, "")
 
     return take
 
