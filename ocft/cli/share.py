@@ -25,7 +25,6 @@ from ocft.cli.share_options import (
     stdin_option,
 )
 from ocft.cli.stopping import Stopped, run
-from ocft.cli.stored_share import GO_ON, SessionWishes, StoredShare
 from ocft.errors import ConfigError, SourceNotFoundError
 
 if TYPE_CHECKING:
@@ -122,6 +121,8 @@ def share(
             "--host, --port, --public-url and --timeout are for files that this machine serves"
             " itself. Leave them out, or --session, --server and OCFT_SERVER."
         )
+    from ocft.cli.stored_share import GO_ON, SessionWishes, StoredShare  # with asyncio and more
+
     dialect = Dialect(invocation.output)
     with dialect.telling_errors():
         described = _describe(dialect, files, include, exclude, name=name, note=note)
