@@ -19,12 +19,11 @@ from ocft.routes.http_words import (
     parse_ranges,
     token_of,
 )
-from ocft.routes.tickets import Opened, OpenToBring, OpenToFetch, nothing
+from ocft.routes.tickets import FORMER_SECONDS, Opened, OpenToBring, OpenToFetch, nothing
 
 HEAD_SECONDS: Final = 10.0
 """For a whole head, however slowly it comes."""
 _IDLE_SECONDS: Final = 60.0  # without a further request
-_FORMER_SECONDS: Final = 5.0  # for a connection that is ended to let go
 _METHODS: Final = frozenset((b"GET", b"HEAD", b"POST"))
 
 
@@ -103,7 +102,7 @@ class Conversation:
         if request.method != opened.method:
             return self._say(405, (b"Allow", opened.method + b", HEAD"))
         opened.end_former()  # who comes again has lost that connection
-        if not opened.busy.acquire(timeout=_FORMER_SECONDS):
+        if not opened.busy.acquire(timeout=FORMER_SECONDS):
             return self._say(409)
         opened.end_former = partial(shut_down, self._socket)
         try:

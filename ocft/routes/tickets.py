@@ -3,12 +3,15 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from ocft.ranges import Range
 
 if TYPE_CHECKING:
     from ocft.routes.http_pushed import PushedConnection
+
+FORMER_SECONDS: Final = 5.0
+"""For a connection that is ended by a newer one to let go."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ _SAID_EVERY: Final = WINDOW // 4
 _MOST_MESSAGES: Final = 1024  # of which the window is made: the small ones are few
 _ANSWER_SECONDS: Final = 75.0  # as for HTTP
 _IDLE_SECONDS: Final = 30.0
+_FILL_SECONDS: Final = 120.0  # for one frame, however it drips, as for HTTP
 _HEAD: Final = re.compile(r"give ([A-Za-z0-9_-]{22}) ([0-9]{1,19})")
 
 
@@ -102,9 +103,13 @@ class LineClient:
         """
         if len(buffer) > self._left:
             raise ChannelClosedError("The peer's answer is cut off.")
+        until = time.monotonic() + _FILL_SECONDS
         while buffer:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise ChannelClosedError("The WebRTC connection is too slow.")
             with self._changed:
-                self._wait_for(lambda: bool(self._arrived), _IDLE_SECONDS)
+                self._wait_for(lambda: bool(self._arrived), min(left, _IDLE_SECONDS))
                 first = self._arrived.popleft()
                 if len(first) > len(buffer):
                     self._arrived.appendleft(first[len(buffer) :])

@@ -153,13 +153,13 @@ class Line:
     async def close(self) -> None:
         """Close all of it; calling it twice is fine."""
         self._note_end()
-        for part in (self._sctp, self._dtls, self._ice):
-            try:
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await part.stop()
-            except (TimeoutError, ConnectionError) as error:
-                _log.debug("webrtc: %s was not closed cleanly: %r", type(part).__name__, error)
-        await self._own.close()  # also where it was never started
+        for stop in (self._sctp.stop, self._dtls.stop, self._ice.stop, self._own.close):
+            # Nothing is cancelled: aioice could not be closed again then. What a server keeps
+            # waiting ends by itself, or with the loop.
+            stopping = asyncio.ensure_future(stop())
+            await asyncio.wait((stopping,), timeout=_CLOSE_SECONDS)
+            if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
+                _log.debug("webrtc: a part was not closed cleanly: %r", stopping)
 
     async def _reach(self, peer: LineEnd) -> None:
         for number, (address, port, kind) in enumerate(peer.places):

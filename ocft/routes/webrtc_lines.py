@@ -48,12 +48,23 @@ class Lines:
 
     def __init__(self, addresses: Callable[[], Sequence[str]], options: WebRtcOptions) -> None:
         require_webrtc()
-        self.addresses = addresses
+        self._addresses = addresses
         self._options = options
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._open: dict[Line, asyncio.Task[None] | None] = {}  # and those that are being closed
         self._is_stopped = False
+
+    def addresses(self) -> Sequence[str]:
+        """Return the addresses of this machine that may be used; it may block.
+
+        Raises:
+            ChannelClosedError: They cannot be read.
+        """
+        try:
+            return self._addresses()
+        except OSError as error:
+            raise ChannelClosedError("The addresses of this machine cannot be read.") from error
 
     async def open(
         self,
@@ -151,11 +162,7 @@ class Lines:
 
         if len(self._open) >= _MOST_LINES:
             raise ChannelClosedError("There are too many WebRTC connections.")
-        try:
-            addresses = self.addresses()
-        except OSError as error:
-            raise ChannelClosedError("The addresses of this machine cannot be read.") from error
-        line = Line(addresses, self._options, calls=calls, heard=heard, ended=ended)
+        line = Line(self.addresses(), self._options, calls=calls, heard=heard, ended=ended)
         self._open[line] = None
         return line
 

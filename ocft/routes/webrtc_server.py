@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocft.errors import ChannelClosedError, OcftError
 from ocft.routes.http_words import parse_ranges
-from ocft.routes.tickets import Body, OpenToFetch
+from ocft.routes.tickets import FORMER_SECONDS, Body, OpenToFetch, nothing
 from ocft.routes.webrtc_client import WINDOW
 from ocft.routes.webrtc_lines import Lines
 
@@ -82,9 +82,11 @@ class LineServer:
         opened = self._opened
         if ranges is None:
             raise ChannelClosedError("The peer asked for what is no range.")
-        if not opened.busy.acquire(blocking=False):
+        opened.end_former()  # who asks here has lost the connection that had it
+        if not opened.busy.acquire(timeout=FORMER_SECONDS):
             self._say(line, "busy")
             return
+        opened.end_former = self.ended
         try:
             body = opened.body(ranges)
             if body is None:
@@ -92,6 +94,7 @@ class LineServer:
                 return
             self._give(line, body)
         finally:
+            opened.end_former = nothing
             opened.busy.release()
 
     def _give(self, line: "Line", body: Body) -> None:

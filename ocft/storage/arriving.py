@@ -142,6 +142,9 @@ class ArrivingSet:
             if whole:
                 self._digest_from_memory(first, data)
             with self._lock:
+                if self._written.overlaps(first, last):
+                    # Another thread wrote there meanwhile: nobody knows whose bytes were hashed.
+                    self._first_end = 0
                 self._written.add(first, last)
                 self._unsynced.add(first, last)
                 self._unsynced_bytes += last - first

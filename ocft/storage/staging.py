@@ -146,7 +146,7 @@ class Staging:
                 raise _lost()
             self._note(path)
             return
-        if self._first_digest is None:
+        if self._first_digest is None or self._part.size < file.size:  # somebody cut it
             self._verify(file, 0)
         elif not hmac.compare_digest(self._first_digest, file.digest):
             raise _mismatch()

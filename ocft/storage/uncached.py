@@ -6,16 +6,20 @@ cleared and written back: that costs more than sealing, hashing and sending toge
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Final
 
 PAGE: Final = 4096
 """Bytes: places, lengths and buffers are multiples of it (open(2), O_DIRECT)."""
+_UNABLE: Final = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 _WORTH: Final = 256 * 1024  # bytes; smaller pieces are better collected in the cache
 
 
 class UncachedWriter:
     """Writes the large pieces of a file that is open already, where the system can do that.
+
+    Any thread may use it.
 
     Args:
         path: Where it is.
@@ -26,6 +30,7 @@ class UncachedWriter:
         self._path = path
         self._descriptor = descriptor
         self._uncached: int | None = None  # -1: it cannot be done
+        self._lock = threading.Lock()  # else one thread could close what another one writes to
 
     def write(self, offset: int, data: bytes | memoryview) -> int:
         """Write what is in whole pages; return how many bytes that are, which may be none.
@@ -36,20 +41,25 @@ class UncachedWriter:
         size = len(data) // PAGE * PAGE
         if size < _WORTH or offset % PAGE:
             return 0
-        if self._uncached is None:
-            self._uncached = _open_again(self._path, self._descriptor)
-        if self._uncached < 0:
-            return 0
-        try:
-            return os.pwrite(self._uncached, memoryview(data)[:size], offset)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            self.close()  # the buffer is not in whole pages, or the file system does not like it
-            return 0
+        with self._lock:
+            if self._uncached is None:
+                self._uncached = _open_again(self._path, self._descriptor)
+            if self._uncached < 0:
+                return 0
+            try:
+                return os.pwrite(self._uncached, memoryview(data)[:size], offset)
+            except OSError as error:
+                if error.errno not in _UNABLE:
+                    raise
+                self._close()  # the buffer is not in whole pages, or the file system refuses
+                return 0
 
     def close(self) -> None:
         """Write nothing more; calling it twice is fine."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         descriptor, self._uncached = self._uncached, -1
         if descriptor is not None and descriptor >= 0:
             os.close(descriptor)

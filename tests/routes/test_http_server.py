@@ -123,7 +123,7 @@ def test_who_comes_again_ends_the_connection_that_was_lost(served: Served) -> No
 def test_who_does_not_let_go_keeps_others_waiting_for_a_moment_only(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_FORMER_SECONDS", 0.01)
+    monkeypatch.setattr(module, "FORMER_SECONDS", 0.01)
     with served.opened.busy:
         assert served.ask()[0] == 409
     assert served.ask()[0] == 206

@@ -139,3 +139,26 @@ def test_a_line_is_closed_once() -> None:
     assert peer.closed == 1
     with pytest.raises(ChannelClosedError):
         peer.client.ask([(0, 9)])
+
+
+def test_a_peer_whose_bytes_drip_is_not_waited_for_for_ever() -> None:  # R-DIR-6
+    peer = Peer(f"give {SALT} 1000")
+    peer.client.ask([(0, 999)])
+    is_over = threading.Event()
+
+    def drip() -> None:
+        while not is_over.wait(0.01):
+            peer.client.heard(b"1")
+
+    dripping = threading.Thread(target=drip, daemon=True)
+    dripping.start()
+    try:
+        with (
+            mock.patch("ocft.routes.webrtc_client._FILL_SECONDS", 0.05),
+            pytest.raises(ChannelClosedError),
+        ):
+            peer.client.read_into(memoryview(bytearray(1000)))
+    finally:
+        is_over.set()
+        dripping.join(5)
+    assert len(peer.client._arrived) < 900

@@ -274,3 +274,28 @@ def test_a_connection_that_is_closed_meanwhile_is_given_up() -> None:
                 await one.line.connect(told)
 
     asyncio.run(main())
+
+
+def test_a_server_that_keeps_its_end_waiting_does_not_keep_ours() -> None:
+    """aioice waits for the TURN server; what it waits for bears no second wait when cancelled."""
+
+    async def main() -> None:
+        one = End(calls=True)
+        answer = asyncio.get_running_loop().create_future()
+
+        async def wait() -> None:
+            await answer
+
+        with (
+            mock.patch.object(one.line._own, "close", wait),
+            mock.patch("ocft.routes.webrtc_line._CLOSE_SECONDS", 0.02),
+        ):
+            async with asyncio.timeout(5):
+                await one.line.close()
+                await one.line.close()
+            answer.set_result(None)
+            await asyncio.sleep(0)
+        await one.line.close()
+        assert one.ends == 1
+
+    asyncio.run(main())

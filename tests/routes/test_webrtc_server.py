@@ -133,11 +133,30 @@ def test_who_says_it_took_what_did_not_leave_is_hung_up_on() -> None:
 
 
 def test_one_answer_at_a_time() -> None:
-    with peer() as one:
+    with mock.patch("ocft.routes.webrtc_server.FORMER_SECONDS", 0.01), peer() as one:
         assert one.opened.busy.acquire()
         one.server.heard("get bytes=0-4")
         assert one.texts() == ["busy"]
         one.opened.busy.release()
+
+
+def test_who_asks_ends_the_connection_that_it_has_lost() -> None:  # R-DIR-6
+    with peer() as one:
+        assert one.opened.busy.acquire()
+        one.opened.end_former = one.opened.busy.release
+        one.server.heard("get bytes=0-4")
+        one.until(10)
+    assert not one.opened.busy.locked()
+
+
+def test_who_comes_another_way_ends_the_line() -> None:  # R-DIR-6
+    with peer(2 * WINDOW) as one:
+        one.server.heard("get bytes=0-9")
+        one.until(WINDOW)
+        one.opened.end_former()
+        one.thread.join(10)
+        assert not one.thread.is_alive()
+        assert not one.opened.busy.locked()
 
 
 def test_what_cannot_be_given_now_is_said() -> None:

@@ -14,6 +14,7 @@ from ocft.errors import DigestMismatchError, JournalError, NotEnoughSpaceError, 
 from ocft.ids import TransferId
 from ocft.ranges import RangeSet
 from ocft.storage import ArrivingSet, Database, Journal
+from ocft.storage import arriving as module
 from tests.storage.incoming_sets import ID, found_in, manifest_of, record_of, space_of
 
 CONTENTS = {"a": bytes(range(40)), "d/b": b"", "d/c": bytes(range(100, 130))}
@@ -364,6 +365,51 @@ def test_once_the_files_get_their_names_nothing_is_stored_any_more(
         assert one.publish(MANIFEST, (), parts.parent) == paths
         assert list(parts.iterdir()) == []
     assert found_in(parts.parent) == CONTENTS
+
+
+def _with_manifest(open_set: Open) -> ArrivingSet:
+    arriving = open_set()
+    _store(arriving, 0, M)
+    arriving.verify_on_the_way(len(CONTENTS["a"]))
+    return arriving
+
+
+def test_large_pieces_are_hashed_from_memory_and_small_ones_from_the_disk(
+    open_set: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_WORTH_DIGESTING", 10)
+    arriving = _with_manifest(open_set)
+    _write(arriving, M, M + 15)
+    assert arriving._digested == 15
+    _write(arriving, M + 15, M + 20)
+    _write(arriving, M + 20, M + 35)
+    assert arriving._digested == 15  # what is before comes first
+    arriving.sync(arriving.take_unsynced(), 1.0)
+    assert arriving._first_digest() is None
+    _store(arriving, M + 35, M + 40)
+    assert arriving._first_digest() == MANIFEST.files[0].digest
+
+
+def test_what_two_threads_write_at_once_is_hashed_from_the_disk(
+    open_set: Open, parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what is there could be other bytes than those that were hashed."""
+    monkeypatch.setattr(module, "_WORTH_DIGESTING", 10)
+    arriving = _with_manifest(open_set)
+    put = ArrivingSet._put
+    others: list[bytes] = [SPACE[M : M + 40]]
+
+    def meanwhile(self: ArrivingSet, first: int, data: bytes) -> None:
+        if others:
+            self.write(first, others.pop())
+        put(self, first, data)
+
+    monkeypatch.setattr(ArrivingSet, "_put", meanwhile)
+    arriving.write(M, b"x" * 40)
+    _store(arriving, M + 40, END)
+    with pytest.raises(DigestMismatchError):
+        arriving.publish(MANIFEST, (), parts.parent)
+    assert not (parts.parent / "a").exists()
 
 
 def test_discarding_leaves_nothing(open_set: Open, journal: Journal, parts: Path) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -170,3 +171,21 @@ def test_times_that_the_file_system_cannot_keep_are_no_error(
     monkeypatch.setattr(os, "utime", refuse)
     _staging(journal, part).run(SIZE)
     assert found_in(part.path.parent / "files") == CONTENTS
+
+
+def test_a_part_file_that_somebody_cut_is_not_filled_with_nothing(
+    journal: Journal, part: PartialFile
+) -> None:
+    """Its digest was computed before, while it arrived."""
+    staging_ = Staging(
+        journal,
+        ID,
+        part,
+        part.path.parent / "files",
+        manifest=MANIFEST,
+        left_out=frozenset(range(1, len(CONTENTS))),
+        first_digest=hashlib.sha256(CONTENTS["first"]).digest(),
+    )
+    part.truncate(9)
+    with pytest.raises(DigestMismatchError):
+        staging_.run(SIZE)

@@ -3,13 +3,14 @@
 import errno
 import mmap
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ocft.errors import NotEnoughSpaceError
-from ocft.storage import PAGE, PartialFile
+from ocft.storage import PAGE, PartialFile, uncached
 from ocft.storage.uncached import UncachedWriter
 
 SIZE = 1 << 20
@@ -98,3 +99,77 @@ def test_nothing_stays_open(part: PartialFile) -> None:
     part.write(0, in_pages(CONTENT[:SIZE]))
     part.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before - 1
+
+
+def test_no_thread_closes_what_another_one_writes_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the bytes would go to whatever gets the number of the descriptor next."""
+    has_begun, may_end = threading.Event(), threading.Event()
+    was_open: list[bool] = []
+
+    def slow(descriptor: int, data: memoryview, _: int) -> int:
+        has_begun.set()
+        may_end.wait(5)
+        os.fstat(descriptor)
+        was_open.append(True)
+        return len(data)
+
+    monkeypatch.setattr(os, "pwrite", slow)
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        writer = UncachedWriter(path, file.fileno())
+        monkeypatch.setattr(uncached, "_open_again", lambda *_: os.dup(file.fileno()))
+        writing = threading.Thread(target=writer.write, args=(0, in_pages(CONTENT[:SIZE])))
+        closing = threading.Thread(target=writer.close)
+        writing.start()
+        assert has_begun.wait(5)
+        closing.start()
+        closing.join(0.05)
+        may_end.set()
+        writing.join(5)
+        closing.join(5)
+    assert was_open == [True]
+
+
+def test_what_two_threads_open_at_once_is_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+
+    def slow(_: Path, descriptor: int) -> int:
+        opened.append(os.dup(descriptor))
+        threading.Event().wait(0.05)
+        return opened[-1]
+
+    monkeypatch.setattr(uncached, "_open_again", slow)
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        writer = UncachedWriter(path, file.fileno())
+        data = in_pages(CONTENT[:SIZE])
+        threads = [threading.Thread(target=writer.write, args=(n * SIZE, data)) for n in (0, 1)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join(5)
+        writer.close()
+    assert len(opened) == 1
+    assert path.stat().st_size == 2 * SIZE
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_file_system_that_refuses_gets_the_bytes_through_the_cache(
+    part: PartialFile, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(uncached, "_open_again", lambda _, descriptor: os.dup(descriptor))
+
+    def refuse(descriptor: int, data: memoryview, offset: int) -> int:
+        if descriptor != part._descriptor:
+            raise OSError(code, "not that way")
+        return pwrite(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with part:
+        part.write(0, in_pages(CONTENT[:SIZE]))
+        assert part.read(0, SIZE) == CONTENT[:SIZE]

@@ -173,7 +173,12 @@ class Direct:
     def places_of(self, ticket: DirectTicket) -> list[Place]:
         """Return where a ticket leads that is worth a try; it reads this machine's addresses."""
         places = [(str(ipaddress.ip_address(packed)), port) for packed, port in ticket.places]
-        return reachable_places(places, self._addresses())
+        try:
+            own = self._addresses()
+        except OSError as error:  # so that it is not known whether we are on loopback only
+            _log.warning("the addresses of this machine cannot be read: %s", error)
+            own = ()
+        return reachable_places(places, own)
 
     async def close(self) -> None:
         """Wait until all that was started has ended, and end the rest."""

@@ -20,7 +20,7 @@ from ocft.routes import Client
 from ocft.runtime.wire2.direct import PAUSES
 from ocft.runtime.wire2.direct_records import RecordReader
 from ocft.runtime.wire2.direct_ways import Ways
-from ocft.runtime.wire2.own_thread import in_own_thread
+from ocft.runtime.wire2.own_thread import in_own_thread, start_thread
 from ocft.storage import ArrivingSet
 
 MOST_UNSYNCED: Final = 32 * 1024 * 1024
@@ -95,9 +95,10 @@ class Fetching:
                 async with self._ways.turns:
                     if self._is_stopped or await self._fetch_in_a_round():
                         return
-                rounds = 0 if self._came > before else rounds + 1
+                rounds = 1 if self._came > before else rounds + 1
                 await self._ways.news_within(_AGAIN[min(rounds, len(_AGAIN)) - 1])
         finally:
+            self.stop()  # also where this was cancelled: the threads are to end
             self._ways.close()
 
     async def _fetch_in_a_round(self) -> bool:
@@ -144,7 +145,7 @@ class Fetching:
         writer = threading.Thread(
             target=self._write, args=(reader, waiting, problems), name="ocft-direct-disk"
         )
-        writer.start()
+        start_thread(writer)
 
         def take(offset: int, data: memoryview, buffer: memoryview) -> None:
             waiting.put((offset, data, buffer))

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from ocft.errors import ChannelClosedError
+from ocft.errors import ChannelClosedError, ChannelError
 from ocft.routes import Client, FetchConnection, Opened, Place, PushedConnection, connect
 from ocft.runtime.wire2.direct import PAUSES, Direct, text_of
 from ocft.wire import DirectTicket
@@ -46,7 +46,8 @@ class Ways:
         self._brought: PushedConnection | None = None  # by the peer, and not used yet
         self._opened: Opened | None = None  # where it can bring something
         self._invitation: DirectTicket | None = None
-        self._invitations = 0
+        self._invitations = 0  # of this round
+        self._invited_at = 0.0
         self._has_news = asyncio.Event()  # of that, or of the end
         self.is_stopped = False
 
@@ -91,17 +92,16 @@ class Ways:
             ChannelError: There is none.
         """
         making = self._make(failures)
-        waiting = asyncio.create_task(self.news_within(_PEER_SECONDS if making is None else None))
-        tries: set[asyncio.Future[Client] | asyncio.Future[None]] = {waiting}
-        if making is not None:
-            tries.add(making)
+        waiting = asyncio.create_task(self.news_within(None))
         try:
             if making is not None:
-                await _first(tries, _HEAD_START)
-            if not waiting.done() and not _is_made(making):
-                await self._unless_stopped(self._invite_again())
-            if making is None or not making.done():
-                await _first(tries, None)
+                await _first((waiting, making), _HEAD_START)
+            if not self._has_news.is_set() and not _is_made(making):
+                await self._invite_meanwhile(waiting, making)
+            if making is None:
+                await _first((waiting,), _PEER_SECONDS)
+            elif not making.done():
+                await _first((waiting, making), None)
             brought, self._brought = self._brought, None
             if not self.is_stopped:
                 self._has_news.clear()
@@ -135,37 +135,52 @@ class Ways:
             return asyncio.create_task(_connected(self._places, self._ticket))
         return None
 
+    async def _invite_meanwhile(
+        self, waiting: "asyncio.Task[None]", making: "asyncio.Task[Client] | None"
+    ) -> None:
+        """Tell the sender; that takes as long as the channel likes, and may get needless."""
+        inviting = asyncio.create_task(self._invite_again())
+        try:
+            while not (inviting.done() or waiting.done() or _is_made(making)):
+                await _first((waiting, inviting, making), None)
+            if inviting.done():
+                inviting.result()
+        finally:
+            inviting.cancel()
+
     async def _invite_again(self) -> None:
         """Tell the sender where it can bring the bytes; again, as texts may be lost."""
-        if self._invite is None or self._invitations >= _MOST_INVITATIONS:
+        is_enough = self._invitations >= _MOST_INVITATIONS
+        is_soon = self._invitations > 0 and self._loop.time() < self._invited_at + _PEER_SECONDS
+        if self._invite is None or is_enough or is_soon:
             return
         if self._invitation is None:
             try:
-                self._invitation, self._opened = await asyncio.to_thread(
-                    self._direct.open_to_bring, self._peer_came
-                )
+                self._invitation, self._opened = await self._open()
             except OSError as error:
                 _log.warning("nothing can be brought to this machine: %s", error)
                 self._invite = None
                 return
         self._invitations += 1
-        if self._invitation is not None:
-            await self._invite(self._invitation)
-
-    async def _unless_stopped(self, work: Awaitable[None]) -> None:
-        """Do something that takes as long as the channel likes, but not after the end."""
-        working = asyncio.ensure_future(work)
-        stopping = asyncio.create_task(self._has_news.wait())
         try:
-            while not working.done() and not self.is_stopped:
-                await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-                if not self.is_stopped:  # the sender came, and the text is still to leave
-                    await asyncio.wait((working,))
-            if working.done():
-                working.result()
-        finally:
-            stopping.cancel()
-            working.cancel()
+            await self._invite(self._invitation)
+        except ChannelError as error:
+            _log.info("the sender cannot be told where to bring the bytes: %s", error)
+        self._invited_at = self._loop.time()
+
+    async def _open(self) -> tuple[DirectTicket, Opened]:
+        opening = asyncio.ensure_future(
+            asyncio.to_thread(self._direct.open_to_bring, self._peer_came)
+        )
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:  # the thread goes on, and the port would stay open
+            opening.add_done_callback(self._close_again)
+            raise
+
+    def _close_again(self, opening: "asyncio.Future[tuple[DirectTicket, Opened]]") -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            self._direct.end(opening.result()[1])
 
     def _take(self, brought: PushedConnection) -> None:
         former, self._brought = self._brought, None
@@ -197,9 +212,12 @@ async def _awaited(work: Awaitable[Client]) -> Client:
 
 
 async def _first(
-    tries: "set[asyncio.Future[Client] | asyncio.Future[None]]", seconds: float | None
+    tries: "tuple[asyncio.Task[None] | asyncio.Task[Client] | None, ...]", seconds: float | None
 ) -> None:
-    await asyncio.wait(tries, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    """Wait for one of those that are not done yet."""
+    left = [one for one in tries if one is not None and not one.done()]
+    if left:
+        await asyncio.wait(left, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _is_made(making: "asyncio.Task[Client] | None") -> bool:

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from ocft.errors import ChannelClosedError
+
 
 async def in_own_thread(work: Callable[[], None], name: str) -> None:
     """Do something that takes long, and raise what it raises.
@@ -12,6 +14,9 @@ async def in_own_thread(work: Callable[[], None], name: str) -> None:
     Args:
         work: It goes on if the caller is cancelled: have another way to end it.
         name: What the thread is called.
+
+    Raises:
+        ChannelClosedError: There are too many threads.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
@@ -29,5 +34,17 @@ async def in_own_thread(work: Callable[[], None], name: str) -> None:
         with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
             loop.call_soon_threadsafe(tell, error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    start_thread(threading.Thread(target=run, name=name, daemon=True))
     await done
+
+
+def start_thread(thread: threading.Thread) -> None:
+    """Start a thread that serves a connection.
+
+    Raises:
+        ChannelClosedError: There are too many threads: the channel needs none.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise ChannelClosedError("There are too many threads for another connection.") from error
