@@ -133,11 +133,15 @@ class Lines:
             work.close()
             raise ChannelClosedError("All WebRTC connections were closed.")
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(
-                target=_turn, args=(self._loop,), name="ocft-webrtc", daemon=True
-            )
-            self._thread.start()
+            loop = asyncio.new_event_loop()
+            thread = threading.Thread(target=_turn, args=(loop,), name="ocft-webrtc", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # else all that comes later would wait for ever
+                loop.close()
+                work.close()
+                raise ChannelClosedError("There are too many threads for WebRTC.") from error
+            self._loop, self._thread = loop, thread
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _unwanted(self, making: "asyncio.Future[Line]") -> None:

@@ -138,3 +138,18 @@ def test_addresses_that_cannot_be_read_are_no_way() -> None:
             await one.stop()
 
     asyncio.run(main())
+
+
+def test_a_thread_that_cannot_begin_is_no_way_for_the_moment_only() -> None:
+    async def main() -> None:
+        one = lines()
+        with (
+            mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("no thread")),
+            pytest.raises(ChannelClosedError, match="too many threads"),
+        ):
+            await opened(one)
+        async with asyncio.timeout(10):
+            await opened(one)
+            await one.stop()
+
+    asyncio.run(main())

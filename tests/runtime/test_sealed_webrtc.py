@@ -139,6 +139,18 @@ def test_where_one_side_does_not_want_it_the_channel_carries_all(
     asyncio.run(main())
 
 
+def test_who_wants_no_plain_connections_can_still_be_called(tmp_path: Path) -> None:
+    only_lines = replace(WEBRTC, connects=False)
+
+    async def main() -> None:
+        async with nodes(tmp_path, ours=only_lines, theirs=only_lines) as (alice, bob):
+            await send(alice, tmp_path)
+            assert bob.tree() == {"report.bin": NOISE}
+            assert alice.room.count(FrameType.DATA) == 0
+
+    asyncio.run(main())
+
+
 def test_what_is_small_goes_over_the_channel(tmp_path: Path) -> None:
     async def main() -> None:
         async with nodes(tmp_path) as (alice, bob):

@@ -92,8 +92,8 @@ class Fetching:
         try:
             while not self._is_stopped:
                 before = self._came
-                async with self._ways.turns:
-                    if self._is_stopped or await self._fetch_in_a_round():
+                async with self._ways.turn() as has_turn:
+                    if not has_turn or await self._fetch_in_a_round():
                         return
                 rounds = 1 if self._came > before else rounds + 1
                 await self._ways.news_within(_AGAIN[min(rounds, len(_AGAIN)) - 1])

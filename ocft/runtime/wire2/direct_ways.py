@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 from ocft.errors import ChannelClosedError, ChannelError
@@ -49,12 +50,31 @@ class Ways:
         self._invitations = 0  # of this round
         self._invited_at = 0.0
         self._has_news = asyncio.Event()  # of that, or of the end
-        self.is_stopped = False
+        self._has_stopped = asyncio.Event()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[bool]:
+        """Wait for a turn, and hold it while connections are tried and used.
+
+        Returns:
+            Whether there is one: none if this was stopped, as others may keep theirs for hours.
+        """
+        taking = asyncio.ensure_future(self._direct.turns.acquire())
+        stopping = asyncio.ensure_future(self._has_stopped.wait())
+        try:
+            await asyncio.wait((taking, stopping), return_when=asyncio.FIRST_COMPLETED)
+            yield taking.done() and not self.is_stopped
+        finally:
+            stopping.cancel()
+            if taking.done():
+                self._direct.turns.release()
+            else:
+                taking.cancel()
 
     @property
-    def turns(self) -> asyncio.Semaphore:
-        """What is held while a connection is tried and used."""
-        return self._direct.turns
+    def is_stopped(self) -> bool:
+        """Whether nothing more is tried."""
+        return self._has_stopped.is_set()
 
     @property
     def most_failures(self) -> int:
@@ -65,7 +85,7 @@ class Ways:
 
     def stop(self) -> None:
         """Let nothing more be tried."""
-        self.is_stopped = True
+        self._has_stopped.set()
         self._has_news.set()
 
     def close(self) -> None:
@@ -142,7 +162,8 @@ class Ways:
         inviting = asyncio.create_task(self._invite_again())
         try:
             while not (inviting.done() or waiting.done() or _is_made(making)):
-                await _first((waiting, inviting, making), None)
+                is_left = making is not None and not making.done()
+                await _first((waiting, inviting, making if is_left else None), None)
             if inviting.done():
                 inviting.result()
         finally:
@@ -214,10 +235,8 @@ async def _awaited(work: Awaitable[Client]) -> Client:
 async def _first(
     tries: "tuple[asyncio.Task[None] | asyncio.Task[Client] | None, ...]", seconds: float | None
 ) -> None:
-    """Wait for one of those that are not done yet."""
-    left = [one for one in tries if one is not None and not one.done()]
-    if left:
-        await asyncio.wait(left, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    there = [one for one in tries if one is not None]
+    await asyncio.wait(there, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _is_made(making: "asyncio.Task[Client] | None") -> bool:

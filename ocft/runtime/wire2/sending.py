@@ -376,7 +376,7 @@ class FrameSendPump(FramePump[FrameSender, Never]):
         except OSError as error:
             _log.warning("%s: cannot be fetched directly: %s", self.id, error)
             ticket = None
-        if ticket is not None or direct.connects:
+        if ticket is not None or direct.connects or direct.lines is not None:
             self._outlet = outlet
         return ticket
 

@@ -1,7 +1,8 @@
 """When the direct route is tried again, and what ends together with it."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 from unittest import mock
 
@@ -13,10 +14,13 @@ class FakeWays:
     """Ways that lead nowhere; notes how long is waited between rounds."""
 
     def __init__(self) -> None:
-        self.turns = asyncio.Semaphore()
         self.most_failures = 5
         self.waited: list[float | None] = []
         self.has_begun = asyncio.Event()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[bool]:
+        yield True
 
     async def begin_round(self) -> None:
         self.has_begun.set()

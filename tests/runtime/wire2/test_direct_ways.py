@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, cast
 from unittest import mock
 
@@ -72,18 +73,38 @@ def test_a_sender_that_came_is_not_kept_waiting_by_the_next_text() -> None:  # R
     run(work, leave=False)
 
 
-def test_the_end_does_not_wait_for_a_text_after_the_sender_came() -> None:
+def test_a_sender_that_came_does_not_wait_for_a_connection_of_ours() -> None:
+    async def never(_: list[Place]) -> None:
+        await asyncio.Event().wait()
+
     async def work(direct: Direct, invite: Invitations) -> None:
-        ways = Ways(direct, None, invite=invite, dial=None)
-        next_one = asyncio.create_task(ways.next(0))
-        await invite.has_begun.wait()
+        ways = Ways(direct, TICKET, invite=invite, dial=None)
+        await ways.begin_round()
         brought = Brought()
-        ways._take(cast("Any", brought))
-        ways.stop()
-        assert await next_one is cast("Any", brought)
+        for delay in (0, 0.05):  # before, and after, the text has left
+            asyncio.get_running_loop().call_later(delay, ways._take, cast("Any", brought))
+            assert await ways.next(0) is cast("Any", brought)
         ways.close()
 
-    run(work, leave=False)
+    with mock.patch(f"{WAYS}.connect", never), mock.patch(f"{WAYS}._HEAD_START", 0.01):
+        run(work)
+
+
+def test_who_waits_for_a_turn_is_let_go_at_the_end() -> None:
+    """Others may keep theirs for hours; and what it did not get it gives to nobody."""
+
+    async def work(direct: Direct, invite: Invitations) -> None:
+        ways = [Ways(direct, None, invite=invite, dial=None) for _ in range(5)]
+        async with AsyncExitStack() as stack:
+            for one in ways[:4]:
+                assert await stack.enter_async_context(one.turn())
+            asyncio.get_running_loop().call_later(0.01, ways[4].stop)
+            async with ways[4].turn() as has_turn:
+                assert not has_turn
+            assert direct.turns.locked()
+        assert direct.turns._value == 4
+
+    run(work)
 
 
 def test_a_connection_that_was_made_does_not_wait_for_the_text() -> None:
