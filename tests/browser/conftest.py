@@ -62,6 +62,8 @@ HELPERS: Final = """
     const text = (array) => btoa(String.fromCharCode(...array));
 """
 
+_PATIENCE = 90_000.0  # milliseconds; a cut connection may be waited for, on a busy machine
+
 
 class Visits:
     """Opens pages as people do, each in a browser without a history."""
@@ -86,6 +88,7 @@ class Visits:
         """
         port = context.pop("port", self._server.port)
         page = self._browser.new_context(accept_downloads=True, **context).new_page()
+        page.set_default_timeout(_PATIENCE)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self._listen(message.text))
         page.context.on("request", lambda request: self.asked.add(request.url))
