@@ -79,3 +79,34 @@ def test_a_wrong_sender_key_puts_nothing_in(server: Server, visit: Visits) -> No
     page.get_by_test_id("upload").click()
     page.wait_for_function("() => window.ocft.state === 'failed'")
     assert page.evaluate("window.ocft.error.code") == "NOT_AUTHORISED"
+
+
+def test_bytes_that_are_stored_after_the_page_asked_for_its_place_are_no_conflict(
+    server: Server, visit: Visits
+) -> None:
+    """The server still writes what came before a break; the next request is a little late."""
+    shared = server.share(None)
+    data = os.urandom(3 * MIB)
+    page = visit(shared, upload=True)
+    wait_for(page, "ready")
+    sent: list[dict[str, str]] = []
+    asked: list[str] = []
+
+    def lose_the_answer(route: Any) -> None:
+        if route.request.method == "PATCH" and not sent:
+            sent.append(route.request.headers)
+            route.fetch()
+            route.abort()
+        elif route.request.method == "HEAD" and not asked:
+            asked.append(route.request.url)
+            headers = {"Upload-Offset": "0", "OCFT-Salt": sent[0]["ocft-salt"]}
+            route.fulfill(status=200, headers=headers)
+        else:
+            route.continue_()
+
+    page.context.route("**/content", lose_the_answer)
+    page.get_by_test_id("file-input").set_input_files([file("a", data)])
+    page.get_by_test_id("upload").click()
+    wait_for(page, "done")
+    assert asked
+    assert shared.arrived()[1] == data

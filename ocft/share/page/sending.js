@@ -67,7 +67,13 @@ export class Sending {
   async #send(signal) {
     const begun = performance.now();
     const piece = this.batch;
-    this.#accept(await this.service.send(piece, this.offset, this.length, this.salt, signal));
+    try {
+      this.#accept(await this.service.send(piece, this.offset, this.length, this.salt, signal));
+    } catch (error) {
+      // The last bytes of a request that broke off may be stored after we asked for our place.
+      if (error.code === "CONFLICT" && (await this.#findPlace())) return;
+      throw error;
+    }
     const rate = performance.now() - begun || 1;
     this.records = Math.max(1, Math.min(MOST, Math.round((this.records * AIM) / rate), this.records * 2));
   }
