@@ -11,7 +11,7 @@ in the channel's history.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import discord
@@ -329,8 +329,7 @@ def point_sdk_at(api_url: str, gateway_url: str) -> None:
 async def _end(client: _Client, *running: "asyncio.Task[None]") -> None:
     """End a client whatever state it is in; nothing of it is left."""
     tasks: list[asyncio.Task[Any]] = [*running]
-    with contextlib.suppress(Exception):
-        await client.close()
+    await _close_quietly(client.close())
     if tasks:
         await asyncio.wait(tasks, timeout=_FAREWELL)
     # discord.py leaves this one behind when it is closed soon after it was ready.
@@ -339,10 +338,16 @@ async def _end(client: _Client, *running: "asyncio.Task[None]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    with contextlib.suppress(Exception):
-        await client.http.close()  # a login that was under way may have made its session late
+    await _close_quietly(client.http.close())  # a login may have made its session late
     if client.ears is not None:
         await client.ears.close()
+
+
+async def _close_quietly(closing: Awaitable[None]) -> None:
+    try:
+        await closing
+    except Exception as error:  # noqa: BLE001 - whatever state it was in, it is left
+        _log.debug("Discord: something was not closed cleanly: %r", error)
 
 
 def _lacks_intent(error: Exception) -> bool:

@@ -427,7 +427,7 @@ def test_too_many_messages_at_once_are_left_to_the_history(monkeypatch: pytest.M
         for number in range(60):
             its.server.say(its.room, f"number {number}", by=its.carol)
         assert (await first).text == "number 0"
-        await asyncio.sleep(0.1)
+        await until(lambda: channel._backlog.has_overflowed)
         assert len(channel._backlog._waiting) <= 60
         texts = ["number 0"]
         async with asyncio.timeout(PATIENCE):

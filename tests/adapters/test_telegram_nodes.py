@@ -123,6 +123,15 @@ async def test_a_large_file_goes_by_attachments(tmp_path: Path, *, is_group: boo
                 await asyncio.sleep(0.02)
 
 
+async def _cut(here: World) -> None:
+    """Drop all connections, and wait until somebody has made another one."""
+    asked = here.server.counters.requests["getUpdates"]
+    here.server.drop_connections()
+    async with asyncio.timeout(10):
+        while here.server.counters.requests["getUpdates"] == asked:
+            await asyncio.sleep(0.01)
+
+
 @in_real_time
 async def test_a_transfer_survives_cut_connections_and_restarts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -140,12 +149,10 @@ async def test_a_transfer_survives_cut_connections_and_restarts(
             transfer_id = await alice.send_file(str(here.bob.id), source)
             while not here.server.counters.requests["sendDocument"]:
                 await asyncio.sleep(0.01)
-            here.server.drop_connections()
-            await asyncio.sleep(0.1)
+            await _cut(here)
         async with nodes(here, tmp_path, **options) as (alice, _):
             for _ in range(5):
-                here.server.drop_connections()
-                await asyncio.sleep(0.1)
+                await _cut(here)
             with suppress(KeyError):
                 await alice.wait(transfer_id)
             info = alice.get_transfer(transfer_id)

@@ -357,7 +357,9 @@ async def test_closing_ends_what_is_under_way() -> None:
         alice = await here.open(here.alice)
         here.server.faults.next("sendMessage", Fault.LATE, seconds=0.3)
         sending = asyncio.create_task(alice.send("@bob_bot", "x"))
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(10):
+            while not here.server.counters.requests["sendMessage"]:
+                await asyncio.sleep(0.01)
         await alice.close()
         async with asyncio.timeout(1):
             with suppress(ChannelError):
